@@ -1,0 +1,27 @@
+"""The portal: the factory puts settings, extensions, views and headers together."""
+
+from flask import Flask
+
+from app import auth, errors, extensions, portal, presentation, security
+from core import runtime
+from core.settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Make the portal.
+
+    settings: read from the environment when not given; a wrong one ends the process with a sentence.
+    """
+    if settings is None:
+        settings = runtime.start()
+    else:
+        runtime.prepare(settings)
+    app = Flask(__name__)
+    app.extensions["waypost_settings"] = settings
+    security.configure(app, settings)
+    extensions.init_app(app)
+    presentation.init_app(app, settings)
+    app.register_blueprint(auth.blueprint)
+    app.register_blueprint(portal.blueprint)
+    errors.init_app(app)
+    return app

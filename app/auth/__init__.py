@@ -1,0 +1,5 @@
+"""Signing in and out."""
+
+from app.auth.routes import blueprint
+
+__all__ = ["blueprint"]

@@ -1,0 +1,43 @@
+"""Whom Flask-Login knows: a person in one session, found by the session's token."""
+
+from flask_login import UserMixin
+from werkzeug.wrappers import Response
+
+from app.extensions import htmx, login_manager
+from app.navigation import current_page
+from core.database import utc_now
+from core.models import Person, Session
+from core.sessions import find_session
+
+login_manager.session_protection = None  # sessions are rows, and an address may change on a train
+
+
+class SignedIn(UserMixin):
+    """The `current_user` of a signed-in browser."""
+
+    def __init__(self, session: Session, token: str) -> None:
+        self.session = session
+        self.person: Person = session.person
+        self._token = token
+
+    def get_id(self) -> str:
+        """Return the session's token: it is what the cookie carries."""
+        return self._token
+
+
+@login_manager.user_loader
+def load(token: str) -> SignedIn | None:
+    """Find the session behind a cookie; None when it has ended."""
+    session = find_session(token, utc_now())
+    return SignedIn(session, token) if session is not None else None
+
+
+@login_manager.unauthorized_handler
+def ask_to_sign_in() -> Response:
+    """Lead to the sign-in page as a whole, and back to the page that was open."""
+    from flask import redirect, url_for
+
+    target = url_for("auth.sign_in", next=current_page())
+    if htmx:
+        return Response("", 401, headers={"HX-Redirect": target})
+    return redirect(target, code=303)

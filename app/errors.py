@@ -1,0 +1,60 @@
+"""Error pages: what happened, in a sentence, and what to do next. Never a traceback."""
+
+from dataclasses import dataclass
+
+import structlog
+from flask import Flask, render_template
+from flask_babel import lazy_gettext as _
+from flask_wtf.csrf import CSRFError
+from peewee import OperationalError
+from werkzeug.exceptions import HTTPException
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class ErrorPage:
+    """The words of an error page."""
+
+    title: str
+    text: str
+
+
+PAGES = {
+    400: ErrorPage(_("This did not work"), _("The request was not complete. Go back and try again.")),
+    403: ErrorPage(_("You cannot do this"), _("This page or action is not for your account.")),
+    404: ErrorPage(_("There is no such page"), _("The address may be mistyped, or the page is gone.")),
+    405: ErrorPage(_("This did not work"), _("Go back to the page and use its buttons.")),
+    413: ErrorPage(_("That was too long"), _("What was sent is longer than this page takes.")),
+    500: ErrorPage(_("Something is broken here"), _("It is not your fault. Try again in a minute.")),
+    503: ErrorPage(_("Busy just now"), _("Nothing was changed. Try again in a minute.")),
+}
+
+
+def error_page(status: int, page: ErrorPage) -> tuple[str, int]:
+    """Render an error page with its status."""
+    return render_template("errors/error.html", page=page, status=status), status
+
+
+def init_app(app: Flask) -> None:
+    """Answer every kind of error with a page."""
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> tuple[str, int]:
+        status = error.code or 500
+        return error_page(status, PAGES.get(status, PAGES[500 if status >= 500 else 400]))
+
+    @app.errorhandler(CSRFError)
+    def form_out_of_date(_error: CSRFError) -> tuple[str, int]:
+        page = ErrorPage(_("This form is out of date"), _("Go back, reload the page and send it again."))
+        return error_page(400, page)
+
+    @app.errorhandler(OperationalError)
+    def database_busy(error: OperationalError) -> tuple[str, int]:
+        log.error("database trouble", error=type(error).__name__)
+        return error_page(503, PAGES[503])
+
+    @app.errorhandler(Exception)
+    def unexpected(error: Exception) -> tuple[str, int]:
+        log.exception("unexpected error", error=type(error).__name__)
+        return error_page(500, PAGES[500])

@@ -1,0 +1,48 @@
+"""Flask's extensions and the database connection of a request."""
+
+from flask import Flask
+from flask_babel import Babel
+from flask_htmx import HTMX
+from flask_login import LoginManager, current_user
+from flask_wtf import CSRFProtect
+from werkzeug.local import LocalProxy
+
+from core.database import database
+from core.settings import Settings
+
+login_manager = LoginManager()
+csrf = CSRFProtect()
+htmx = HTMX()
+babel = Babel()
+
+
+def _current_settings() -> Settings:
+    from flask import current_app
+
+    return current_app.extensions["waypost_settings"]
+
+
+settings: Settings = LocalProxy(_current_settings)  # type: ignore[assignment]
+"""The settings of the portal that answers this request."""
+
+
+def _locale() -> str:
+    """The language of the page: what the person's account says, else English."""
+    return current_user.person.language if current_user.is_authenticated else "en"
+
+
+def init_app(app: Flask) -> None:
+    """Bind the extensions, and give each request one database connection."""
+    csrf.init_app(app)
+    htmx.init_app(app)
+    babel.init_app(app, locale_selector=_locale)
+    login_manager.init_app(app)
+
+    @app.before_request
+    def open_database() -> None:
+        database.connect(reuse_if_open=True)
+
+    @app.teardown_appcontext
+    def close_database(_error: BaseException | None) -> None:
+        if not database.is_closed():
+            database.close()

@@ -1,0 +1,5 @@
+"""The contributor's pages."""
+
+from app.portal.routes import blueprint
+
+__all__ = ["blueprint"]

@@ -1,0 +1,58 @@
+"""What every template can use: versioned file addresses, times, and the project's name."""
+
+import hashlib
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, url_for
+from flask_babel import format_datetime, format_timedelta, get_locale
+from flask_babel import gettext as _
+from markupsafe import Markup
+
+from core.database import utc_now
+from core.settings import Settings
+
+STATIC = Path(__file__).parent / "static"
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Give the templates their helpers."""
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters["moment"] = moment
+    app.jinja_env.filters["ago"] = ago
+
+    @app.context_processor
+    def helpers() -> dict[str, Any]:
+        return {
+            "asset": asset,
+            "project": settings.project_name,
+            "settings": settings,
+            "language": str(get_locale()),
+        }
+
+
+def asset(name: str) -> str:
+    """Return the address of a static file; it changes with the content, so it can be cached for good."""
+    return url_for("static", filename=name, v=_version(name))
+
+
+@cache
+def _version(name: str) -> str:
+    return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+
+
+def moment(value: datetime) -> Markup:
+    """Show a time as `<time>` in UTC."""
+    text = format_datetime(value, "d MMM yyyy HH:mm") + " UTC"
+    return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), text)
+
+
+def ago(value: datetime) -> Markup:
+    """Show how long ago something was, with the exact time behind it."""
+    age = utc_now() - value
+    words = _("just now") if age.total_seconds() < 60 else format_timedelta(-age, add_direction=True)
+    return Markup('<time datetime="{}" title="{:%Y-%m-%d %H:%M} UTC">{}</time>').format(
+        value.isoformat(), value, words
+    )

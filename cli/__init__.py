@@ -1,0 +1,20 @@
+"""The `waypost` command: what an operator does on the machine itself."""
+
+import click
+
+from cli import address, database, domain, people
+from core import runtime
+
+
+@click.group()
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Waypost: official mail addresses for the contributors of a project."""
+    context.obj = runtime.start()
+
+
+main.add_command(database.migrate_command)
+main.add_command(domain.domain)
+main.add_command(address.route_command)
+main.add_command(people.admin)
+main.add_command(people.person)

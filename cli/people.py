@@ -1,0 +1,115 @@
+"""`waypost admin grant` and `waypost person ban|unban`."""
+
+import click
+
+from core import people, roles
+from core.audit import OPERATOR
+from core.database import connection, utc_now
+from core.directories import Deadline
+from core.directories.launchpad import Launchpad
+from core.models import Domain, Identity, Person
+from core.settings import Settings
+
+ASK_SECONDS = 20.0
+
+
+@click.group()
+def admin() -> None:
+    """Who may administer what."""
+
+
+@admin.command("grant")
+@click.argument("who")
+@click.option("--domain", "domain_name", help="Make a domain admin of this one domain.")
+@click.option(
+    "--role",
+    type=click.Choice([role.value for role in roles.Role if role is not roles.Role.DOMAIN_ADMIN]),
+    default=roles.Role.PROJECT_ADMIN.value,
+    help="The role, when it is not for one domain.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.pass_obj
+def grant(settings: Settings, who: str, domain_name: str | None, role: str, yes: bool) -> None:
+    """Give a role to WHO: a claimed id, or the Launchpad name of a person who has signed in.
+
+    The role is tied to the claimed id. A name only finds it, and is shown before anything is done.
+    """
+    with connection():
+        subject = who if who.startswith(("https://", "http://")) else _claimed_id(settings, who)
+        if not subject.startswith(settings.openid_claimed_id_prefix):
+            raise click.ClickException(f"A claimed id begins with {settings.openid_claimed_id_prefix}.")
+        domain = _domain(domain_name) if domain_name else None
+        chosen = roles.Role.DOMAIN_ADMIN if domain else roles.Role(role)
+        what = f"{chosen.value} of {domain.name}" if domain else chosen.value
+        if not yes:
+            click.confirm(f"Make {subject} {what}?", abort=True)
+        new = roles.grant(OPERATOR, settings.openid_provider_url, subject, chosen, domain, utc_now())
+        click.echo(f"{subject} is {what}." if new else f"{subject} was {what} already.")
+
+
+def _claimed_id(settings: Settings, name: str) -> str:
+    """Find the claimed id of the one person here who has this Launchpad name now."""
+    rows = list(
+        Identity.select(Identity, Person)
+        .join(Person)
+        .where(Person.launchpad_name == name.lower(), Identity.issuer == settings.openid_provider_url)
+    )
+    if not rows:
+        raise click.ClickException(
+            f"Nobody named {name} has signed in here yet. Let them sign in first, or give their claimed id."
+        )
+    directory = Launchpad(settings.launchpad_api_url, settings.user_agent)
+    for row in rows:
+        account = directory.resolve(row.subject, Deadline(ASK_SECONDS)).account
+        if account is not None and account.name == name.lower():
+            click.echo(f"{name} is {row.subject} on Launchpad, account created {account.created[:10]}.")
+            return str(row.subject)
+    raise click.ClickException(
+        f"Launchpad does not confirm now that {name} is the person who signed in here."
+    )
+
+
+def _domain(name: str) -> Domain:
+    row = Domain.get_or_none(Domain.name == name.lower())
+    if row is None:
+        raise click.ClickException(f"{name} is not added yet. Use `waypost domain add` first.")
+    return row
+
+
+@click.group()
+def person() -> None:
+    """People who have signed in."""
+
+
+@person.command("ban")
+@click.argument("who")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+def ban(who: str, yes: bool) -> None:
+    """Ban WHO: hold all their addresses, end their sessions, refuse their sign-in."""
+    _change(who, yes, "Ban", people.ban)
+
+
+@person.command("unban")
+@click.argument("who")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+def unban(who: str, yes: bool) -> None:
+    """Lift the ban of WHO: a claimed id or a Launchpad name."""
+    _change(who, yes, "Lift the ban of", people.unban)
+
+
+def _change(who: str, yes: bool, verb: str, change: people.Change) -> None:
+    with connection():
+        found = _people_named(who)
+        if len(found) != 1:
+            count = "Nobody" if not found else "More than one person"
+            raise click.ClickException(f"{count} here is {who}. Give the claimed id.")
+        subjects = ", ".join(row.subject for row in found[0].identities)
+        if not yes:
+            click.confirm(f"{verb} {found[0].launchpad_name} ({subjects})?", abort=True)
+        change(OPERATOR, found[0], utc_now())
+        click.echo("Done.")
+
+
+def _people_named(who: str) -> list[Person]:
+    query = Person.select().join(Identity).distinct()
+    return list(query.where((Identity.subject == who) | (Person.launchpad_name == who.lower())))

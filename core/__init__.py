@@ -1,0 +1,1 @@
+"""The rules of Waypost: what is stored, who is entitled to what, and where mail goes."""

@@ -1,0 +1,183 @@
+"""Aliases: claim one, switch it, give it up."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from peewee import IntegrityError
+
+from core.addresses import is_claimable_local_part
+from core.audit import Actor, record
+from core.database import write
+from core.eligibility import Decision
+from core.facts import Answer
+from core.models import Alias, Domain, Identity, Person, Recipient, ReservedName
+from core.notices import tell_admins
+from core.ownership import lock_person, own_alias, recipients_of
+from core.recipients import attach, mark_reachable, recipient_for
+from core.reserved import is_reserved
+from core.roles import first_recipient
+from core.routing import Entitlement, Switch
+from core.secrets import derive_key, keyed_hash
+from core.standing import decision_for
+
+NEXT_NAME_AFTER = timedelta(days=365)
+"""After a rename the new name may be taken too, once in this time."""
+
+
+class ClaimProblem(StrEnum):
+    """Why a claim was refused."""
+
+    TAKEN = "taken"
+    RESERVED = "reserved"
+    IMPOSSIBLE = "impossible"
+    NOT_ENTITLED = "not-entitled"
+    STALE = "stale"
+    """Entitled by what was last known, but nobody has confirmed it within 24 hours."""
+    ONE_NAME = "one-name"
+    NEEDS_RECIPIENT = "needs-recipient"
+
+
+class ClaimRefused(Exception):
+    """The claim was refused; nothing was changed."""
+
+    def __init__(self, problem: ClaimProblem, decision: Decision | None = None) -> None:
+        super().__init__(problem.value)
+        self.problem = problem
+        self.decision = decision
+
+
+def local_part_of(person: Person) -> str | None:
+    """Return the local part that a person may claim: their Launchpad name; None without an account."""
+    return person.launchpad_name.lower() if person.launchpad_name else None
+
+
+def name_problem(domain: Domain, local_part: str) -> ClaimProblem | None:
+    """Say why self-service never hands out this local part on this domain, or None."""
+    here = (ReservedName.domain == domain) | ReservedName.domain.is_null()
+    kept_back = ReservedName.select().where(here, ReservedName.local_part == local_part).exists()
+    if kept_back or is_reserved(local_part):
+        return ClaimProblem.RESERVED
+    return None if is_claimable_local_part(local_part) else ClaimProblem.IMPOSSIBLE
+
+
+def claim(person_id: int, domain: Domain, recipient: str | None, record_secret: str, now: datetime) -> Alias:
+    """Give a person the alias with their Launchpad name on a domain.
+
+    recipient: where mail shall go, for a person who has no verified recipient yet; it must be
+    proven before mail flows. record_secret: the setting, to know an erased owner again.
+
+    The same claim twice is one claim. Raises ClaimRefused, and RecipientProblem for a recipient
+    that cannot be one. Of two people who claim a name at once, the unique index lets one have it.
+    """
+    try:
+        return _claim(person_id, domain, recipient, record_secret, now)
+    except IntegrityError:
+        return _claim(person_id, domain, recipient, record_secret, now)  # the other one is there now
+
+
+def _claim(person_id: int, domain: Domain, recipient: str | None, record_secret: str, now: datetime) -> Alias:
+    with write():
+        person = lock_person(person_id)
+        local_part = local_part_of(person)
+        decision = decision_for(person, domain, now)
+        if decision.answer is not Answer.YES or local_part is None:
+            raise ClaimRefused(ClaimProblem.NOT_ENTITLED, decision)
+        if not decision.claimable:
+            raise ClaimRefused(ClaimProblem.STALE, decision)
+        problem = name_problem(domain, local_part)
+        if problem is not None:
+            raise ClaimRefused(problem)
+        alias = Alias.get_or_none(Alias.domain == domain, Alias.local_part == local_part)
+        if alias is not None:
+            return _take_again(alias, person, recipient, record_secret, now)
+        if _has_other_name(person, domain, local_part, now):
+            raise ClaimRefused(ClaimProblem.ONE_NAME)
+        return _make(person, domain, local_part, recipient, now)
+
+
+def _take_again(
+    alias: Alias, person: Person, address: str | None, record_secret: str, now: datetime
+) -> Alias:
+    """A name that was given before: its owner may have it again, nobody else may."""
+    if alias.person_id != person.id and not _was_erased_owner(alias, person, record_secret):
+        raise ClaimRefused(ClaimProblem.TAKEN)
+    if (
+        alias.person_id == person.id
+        and alias.switch != Switch.GIVEN_UP
+        and alias.entitlement == Entitlement.ENTITLED
+    ):
+        return alias
+    alias.person, alias.erased_owner = person, None
+    alias.entitlement, alias.grace_until = Entitlement.ENTITLED, None
+    alias.switch, alias.switched_at = Switch.ON, now
+    alias.save()
+    if not recipients_of(alias):
+        attach(alias, _first_target(person, address, now))
+    mark_reachable(alias, now)
+    record(Actor.person(person.id), "alias-taken-again", _ids(alias, person), {"alias": alias.text}, now)
+    return alias
+
+
+def _was_erased_owner(alias: Alias, person: Person, record_secret: str) -> bool:
+    if alias.erased_owner is None:
+        return False
+    key = derive_key(record_secret, "erased owner")
+    identities = Identity.select().where(Identity.person == person)
+    return any(keyed_hash(key, i.issuer, i.subject) == alias.erased_owner for i in identities)
+
+
+def _has_other_name(person: Person, domain: Domain, local_part: str, now: datetime) -> bool:
+    """Whether one name a person and domain (after a rename: one more in 12 months) is used up."""
+    others = list(
+        Alias.select()
+        .where(
+            Alias.person == person,
+            Alias.domain == domain,
+            Alias.local_part != local_part,
+            Alias.by_self_service == True,  # noqa: E712 -- SQL
+        )
+        .order_by(Alias.created_at)
+    )
+    return any(now - alias.created_at < NEXT_NAME_AFTER for alias in others[1:])
+
+
+def _make(person: Person, domain: Domain, local_part: str, address: str | None, now: datetime) -> Alias:
+    target = _first_target(person, address, now)
+    alias = Alias.create(domain=domain, local_part=local_part, person=person, switched_at=now, created_at=now)
+    attach(alias, target)
+    mark_reachable(alias, now)
+    values = {"alias": alias.text, "recipient": target.address}
+    record(Actor.person(person.id), "alias-claimed", _ids(alias, person), values, now)
+    tell_admins(domain, "address-created", person, {"alias": alias.id}, f"created:{alias.id}", now)
+    return alias
+
+
+def _first_target(person: Person, address: str | None, now: datetime) -> Recipient:
+    """Return where mail shall go at first: what the person has proven, else what they typed."""
+    proven = first_recipient(person)
+    if proven is None and not address:
+        raise ClaimRefused(ClaimProblem.NEEDS_RECIPIENT)
+    return proven or recipient_for(person, address or "", now)
+
+
+def switch(person_id: int, alias_id: int, to: Switch, now: datetime) -> Alias:
+    """Switch an alias on or off, as its owner. Raises LookupError when it is not theirs or given up."""
+    with write():
+        person = lock_person(person_id)
+        alias = own_alias(person, alias_id)
+        if alias.switch != to:
+            values = {"alias": alias.text, "before": alias.switch, "after": to}
+            alias.switch, alias.switched_at = to, now
+            alias.save()
+            verb = "alias-given-up" if to is Switch.GIVEN_UP else "alias-switched"
+            record(Actor.person(person.id), verb, _ids(alias, person), values, now)
+        return alias
+
+
+def give_up(person_id: int, alias_id: int, now: datetime) -> Alias:
+    """Give an alias up: mail is refused, the name stays with the person and goes to nobody else."""
+    return switch(person_id, alias_id, Switch.GIVEN_UP, now)
+
+
+def _ids(alias: Alias, person: Person) -> dict[str, int]:
+    return {"alias": alias.id, "person": person.id, "domain": alias.domain_id}

@@ -1,0 +1,102 @@
+"""The connection to SQLite or PostgreSQL, and the two ways to use it: read, and write."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from peewee import BigIntegerField, Database, DatabaseProxy, SqliteDatabase
+from playhouse.db_url import parse
+from playhouse.migrations import Runner
+from playhouse.postgres_ext import Psycopg3Database
+
+BUSY_SECONDS = 5
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+database = DatabaseProxy()
+"""The one database of a process; `configure` says which."""
+
+
+class UtcDateTimeField(BigIntegerField):
+    """A moment: whole seconds since 1970 in the database, an aware datetime in UTC in Python.
+
+    One form for both databases, which raw SQL and indexes compare as plain numbers.
+    """
+
+    def db_value(self, value: datetime | None) -> int | None:
+        """Turn an aware datetime into seconds; a naive one is a programming error."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment needs its time zone")
+        return int(value.timestamp())
+
+    def python_value(self, value: int | None) -> datetime | None:
+        """Turn seconds into an aware datetime in UTC."""
+        return None if value is None else datetime.fromtimestamp(value, UTC)
+
+
+def sqlite_path(url: str) -> str:
+    """Return the file behind `sqlite:///relative.db` or `sqlite:////absolute.db`."""
+    return url.removeprefix("sqlite:///")
+
+
+def configure(url: str) -> Database:
+    """Say which database this process uses; opens no connection yet.
+
+    url: the setting DATABASE_URL. Returns the database.
+    """
+    if url.startswith("sqlite:///"):
+        pragmas = {"journal_mode": "wal", "foreign_keys": 1, "synchronous": "normal"}
+        chosen: Database = SqliteDatabase(sqlite_path(url), pragmas=pragmas, timeout=BUSY_SECONDS)
+    else:
+        options = parse(url, unquote_password=True, unquote_user=True)
+        chosen = Psycopg3Database(options.pop("database"), connect_timeout=BUSY_SECONDS, **options)
+    database.initialize(chosen)
+    return chosen
+
+
+@contextmanager
+def connection() -> Iterator[None]:
+    """Hold one connection for a request, a job or a command, and close it at the end."""
+    if not database.is_closed():  # inside another one, as when a test holds the connection
+        yield
+        return
+    database.connect()
+    try:
+        yield
+    finally:
+        database.close()
+
+
+def write() -> AbstractContextManager[Any]:
+    """Open a write transaction: short, and after all network work is done.
+
+    On SQLite it begins IMMEDIATE, so that it waits for the lock at its start and never fails at
+    an upgrade in the middle.
+    """
+    if isinstance(database.obj, SqliteDatabase):
+        return database.atomic("IMMEDIATE")
+    return database.atomic()
+
+
+def migrate() -> list[str]:
+    """Bring the tables up to date; does nothing when they are.
+
+    Returns the names of the migrations that ran.
+    """
+    with connection():
+        return list(Runner(database.obj, str(MIGRATIONS)).up())
+
+
+def pending_migrations() -> list[str]:
+    """Return the names of the migrations that have not run yet."""
+    with connection():
+        runner = Runner(database.obj, str(MIGRATIONS))
+        return [row.name for row in runner.status() if row.path is not None and not row.applied]
+
+
+def utc_now() -> datetime:
+    """The present moment; use cases take it as an argument."""
+    return datetime.now(UTC)

@@ -1,0 +1,71 @@
+"""Where membership comes from: one small interface, one module a source."""
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from core.facts import Answer
+
+
+class Deadline:
+    """A time budget that several calls share."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left, never below zero."""
+        return max(0.0, self._end - time.monotonic())
+
+
+@dataclass(frozen=True)
+class Account:
+    """One person's account at the directory, as it was read."""
+
+    name: str
+    created: str
+    """`date_created` as the directory writes it; together with the name it tells accounts apart."""
+    display_name: str
+    valid: Answer
+    coc_signed: Answer
+    suspended: Answer = Answer.UNKNOWN
+
+
+@dataclass(frozen=True)
+class AccountReading:
+    """Is there an account for this identity? *No* is a clear answer, *unknown* is none."""
+
+    answer: Answer
+    account: Account | None = None
+    why: str = ""
+    """For the log: what went wrong when it is unknown. Holds no personal data."""
+
+
+@dataclass(frozen=True)
+class TeamsReading:
+    """All teams a person is in, directly or through other teams; None when unknown."""
+
+    teams: frozenset[str] | None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class MembersReading:
+    """All people of a team, directly or through other teams; None when unknown."""
+
+    members: tuple[Account, ...] | None
+    why: str = ""
+
+
+class Directory(Protocol):
+    """A source of people and teams. No method raises: trouble is an unknown answer."""
+
+    def resolve(self, subject: str, deadline: Deadline) -> AccountReading:
+        """Find the account of an identity (for Ubuntu One, its claimed id)."""
+
+    def teams_of(self, name: str, deadline: Deadline) -> TeamsReading:
+        """Read the teams of one account."""
+
+    def members(self, team: str, deadline: Deadline) -> MembersReading:
+        """Read the members of one team."""

@@ -1,0 +1,107 @@
+"""Domains: add one, prove that it is ours, list them."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+
+import dns.exception
+import dns.resolver
+
+from core.addresses import to_ascii_domain
+from core.audit import Actor, record
+from core.database import write
+from core.models import Domain, DomainTeam
+from core.secrets import new_token
+
+PREFIX = "waypost-site-verification="
+DNS_SECONDS = 5.0
+
+
+class DomainExists(Exception):
+    """The domain is there already."""
+
+
+class TxtOutcome(StrEnum):
+    """What the domain's TXT records say."""
+
+    FOUND = "found"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+    """DNS did not answer: changes nothing."""
+
+
+def is_ours(domain: str) -> bool:
+    """Whether a domain is served here, so that it cannot stand behind an alias.
+
+    domain: in lower case and A-labels.
+    """
+    return Domain.select().where(Domain.name == domain, Domain.removed_at.is_null()).exists()
+
+
+def add_domain(
+    actor: Actor, name: str, teams: Iterable[str], now: datetime, *, coc_required: bool = True
+) -> Domain:
+    """Add a domain, not verified yet, with the teams that entitle to it.
+
+    Raises AddressError when the name is no domain and DomainExists when it is there already.
+    """
+    name = to_ascii_domain(name)
+    with write():
+        if Domain.select().where(Domain.name == name).exists():
+            raise DomainExists(name)
+        domain = Domain.create(
+            name=name, verification_token=new_token(), coc_required=coc_required, added_at=now
+        )
+        for team in sorted(set(teams)):
+            DomainTeam.create(domain=domain, team=team)
+        values = {"name": name, "teams": sorted(set(teams)), "coc_required": coc_required}
+        record(actor, "domain-added", {"domain": domain.id}, values, now)
+    return domain
+
+
+def verification_record(domain: Domain) -> str:
+    """Return the text of the TXT record that proves the domain."""
+    return PREFIX + str(domain.verification_token)
+
+
+def look_for_record(domain: Domain, resolver: dns.resolver.Resolver) -> TxtOutcome:
+    """Look for the TXT record at the apex and at `_waypost.<domain>`; network work, writes nothing.
+
+    One record's strings are joined with nothing between (RFC 7208 §3.3); the match is exact.
+    """
+    outcomes = [
+        _has_txt(resolver, name, verification_record(domain))
+        for name in (domain.name, f"_waypost.{domain.name}")
+    ]
+    if TxtOutcome.FOUND in outcomes:
+        return TxtOutcome.FOUND
+    return TxtOutcome.UNKNOWN if TxtOutcome.UNKNOWN in outcomes else TxtOutcome.ABSENT
+
+
+def mark_verified(actor: Actor, domain: Domain, now: datetime) -> None:
+    """Write down that the domain is proven. Does nothing twice."""
+    with write():
+        if domain.verified_at is None:
+            domain.verified_at = now
+            domain.save()
+            record(actor, "domain-verified", {"domain": domain.id}, {"name": domain.name}, now)
+
+
+def make_resolver(host_port: tuple[str, int] | None) -> dns.resolver.Resolver:
+    """Make a DNS resolver: the one given as (address, port), or the system's."""
+    resolver = dns.resolver.Resolver(configure=host_port is None)
+    if host_port is not None:
+        resolver.nameservers, resolver.port = [host_port[0]], host_port[1]
+    resolver.lifetime = DNS_SECONDS
+    return resolver
+
+
+def _has_txt(resolver: dns.resolver.Resolver, name: str, wanted: str) -> TxtOutcome:
+    try:
+        answer = resolver.resolve(name, "TXT")
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        return TxtOutcome.ABSENT
+    except dns.exception.DNSException:
+        return TxtOutcome.UNKNOWN
+    found = any(b"".join(record.strings) == wanted.encode() for record in answer)
+    return TxtOutcome.FOUND if found else TxtOutcome.ABSENT

@@ -1,0 +1,355 @@
+"""What is stored. One class a table; the rules are elsewhere.
+
+`migrations/` makes the tables; a test holds that the two agree.
+"""
+
+from typing import Any
+
+from peewee import (
+    AutoField,
+    BigAutoField,
+    BlobField,
+    BooleanField,
+    CharField,
+    ForeignKeyField,
+    IntegerField,
+    Model,
+    TextField,
+)
+
+from core.database import UtcDateTimeField, database
+from core.routing import Entitlement, Hold, Switch
+
+
+class Table(Model):
+    """Common to all tables."""
+
+    class Meta:
+        database = database
+        legacy_table_names = False
+
+
+class Domain(Table):
+    """A mail domain of the project."""
+
+    id = AutoField()
+    name = CharField(253, unique=True)
+    verification_token = CharField(64)
+    verified_at = UtcDateTimeField(null=True)
+    removed_at = UtcDateTimeField(null=True)
+    coc_required = BooleanField(default=True)
+    grace_days = IntegerField(default=90)
+    added_at = UtcDateTimeField()
+
+
+class DomainTeam(Table):
+    """A team of the directory whose members may have an address on the domain."""
+
+    domain_id: int
+
+    id = AutoField()
+    domain = ForeignKeyField(Domain, backref="teams", on_delete="CASCADE")
+    team = CharField(100, index=True)
+
+    class Meta:
+        indexes = ((("domain", "team"), True),)
+
+
+class TeamReading(Table):
+    """What a directory last said of a team; the last two of each team are kept."""
+
+    id = AutoField()
+    team = CharField(100, index=True)
+    read_at = UtcDateTimeField()
+    count = IntegerField()
+    names = TextField()
+    """JSON list of the members' names."""
+    held_because = CharField(100, null=True)
+    """Why nobody acts on it until an admin has looked; None when it was accepted."""
+
+
+class Person(Table):
+    """Someone who signed in."""
+
+    id = AutoField()
+    launchpad_name = CharField(100, null=True, index=True)
+    account_created = CharField(40, null=True)
+    """`date_created` of that account as Launchpad writes it: with the name, it tells accounts apart."""
+    display_name = CharField(200, default="")
+    sign_in_email = CharField(400, null=True)
+    sign_in_email_proven = BooleanField(default=False)
+    language = CharField(10, default="en")
+    banned_at = UtcDateTimeField(null=True)
+    asked_at = UtcDateTimeField(null=True)
+    """When the directory was last asked about this person and answered."""
+    created_at = UtcDateTimeField()
+
+
+class Identity(Table):
+    """(issuer, subject): for Ubuntu One the OP identifier and the claimed id."""
+
+    person_id: int
+
+    id = AutoField()
+    issuer = CharField(255)
+    subject = CharField(255)
+    person = ForeignKeyField(Person, backref="identities", on_delete="CASCADE")
+    added_at = UtcDateTimeField()
+
+    class Meta:
+        indexes = ((("issuer", "subject"), True),)
+
+
+class Alias(Table):
+    """An address on one of our domains, with its three independent facts."""
+
+    domain_id: int
+    person_id: int | None
+
+    id = AutoField()
+    domain = ForeignKeyField(Domain, backref="aliases", on_delete="RESTRICT")
+    local_part = CharField(64)
+    person = ForeignKeyField(Person, null=True, backref="aliases", on_delete="RESTRICT")
+    """None for a role address, a reserved one, and one whose owner was erased."""
+    by_self_service = BooleanField(default=True)
+    """Counts as the one name that a person gets on a domain by self-service."""
+    entitlement = CharField(10, default=Entitlement.ENTITLED)
+    grace_until = UtcDateTimeField(null=True)
+    switch = CharField(12, default=Switch.ON)
+    switched_at = UtcDateTimeField()
+    hold = CharField(10, default=Hold.NONE)
+    unreachable_since = UtcDateTimeField(null=True)
+    """Since when no recipient is verified; None while one is."""
+    reserved_issuer = CharField(255, null=True)
+    reserved_subject = CharField(255, null=True)
+    """The identity that may take a reserved address over."""
+    erased_owner = CharField(64, null=True)
+    """HMAC of an erased owner's identity: only that identity may claim the name again."""
+    created_at = UtcDateTimeField()
+
+    class Meta:
+        indexes = ((("domain", "local_part"), True),)
+
+    @property
+    def text(self) -> str:
+        """The whole address."""
+        return f"{self.local_part}@{self.domain.name}"
+
+
+class AliasOwner(Table):
+    """One of the several owners of a role address."""
+
+    id = AutoField()
+    alias = ForeignKeyField(Alias, backref="owners", on_delete="CASCADE")  # type: ignore[assignment]
+    person = ForeignKeyField(Person, on_delete="CASCADE")
+
+    class Meta:
+        indexes = ((("alias", "person"), True),)
+
+
+class Recipient(Table):
+    """An outside address that one person has verified once; an imported one has no person yet."""
+
+    person_id: int | None
+
+    id = AutoField()
+    person = ForeignKeyField(Person, null=True, backref="recipients", on_delete="CASCADE")
+    address = CharField(400)
+    address_key = CharField(400, index=True)
+    """The address in the form in which two spellings of it are equal."""
+    verified_at = UtcDateTimeField(null=True)
+    imported_at = UtcDateTimeField(null=True)
+    """When it counted as verified by the old system."""
+    proof_nonce = CharField(64, null=True)
+    """Goes into the verification link; None when there is nothing left to prove."""
+    proof_sent_at = UtcDateTimeField(null=True)
+    proof_refused = CharField(10, null=True)
+    """Enhanced status code with which its server refused our verification mail for good."""
+    added_at = UtcDateTimeField()
+
+    class Meta:
+        indexes = ((("person", "address_key"), True),)
+
+
+class AliasRecipient(Table):
+    """The recipients of an alias, in order."""
+
+    alias_id: int
+    recipient_id: int
+
+    id = AutoField()
+    alias = ForeignKeyField(Alias, backref="alias_recipients", on_delete="CASCADE")  # type: ignore[assignment]
+    recipient = ForeignKeyField(Recipient, backref="alias_recipients", on_delete="CASCADE")
+    position = IntegerField()
+
+    class Meta:
+        indexes = ((("alias", "recipient"), True),)
+
+
+class Membership(Table):
+    """What a directory said of one person and one team."""
+
+    person_id: int
+
+    id = AutoField()
+    person = ForeignKeyField(Person, backref="memberships", on_delete="CASCADE")
+    team = CharField(100)
+    holds = BooleanField()
+    """The present answer."""
+    since = UtcDateTimeField()
+    read_at = UtcDateTimeField()
+    """When it was last asked and clearly answered."""
+    first_no_at = UtcDateTimeField(null=True)
+    """Time of the first of two *no*: the answer is still *yes*, but not for a claim."""
+
+    class Meta:
+        indexes = ((("person", "team"), True), (("team", "holds"), False))
+
+
+class AccountFact(Table):
+    """What a directory said of a person's account: `valid`, `coc_signed`."""
+
+    id = AutoField()
+    person = ForeignKeyField(Person, backref="account_facts", on_delete="CASCADE")
+    fact = CharField(20)
+    holds = BooleanField()
+    since = UtcDateTimeField()
+    read_at = UtcDateTimeField()
+    first_no_at = UtcDateTimeField(null=True)
+
+    class Meta:
+        indexes = ((("person", "fact"), True),)
+
+
+class Waiver(Table):
+    """What a person asks for beyond the rules, and what an admin said."""
+
+    id = AutoField()
+    person = ForeignKeyField(Person, backref="waivers", on_delete="CASCADE")
+    kind = CharField(20)
+    domain = ForeignKeyField(Domain, on_delete="CASCADE")
+    local_part = CharField(64, null=True)
+    reason = TextField()
+    state = CharField(10, default="asked")
+    ends_at = UtcDateTimeField(null=True)
+    asked_at = UtcDateTimeField()
+    decided_at = UtcDateTimeField(null=True)
+    answer = TextField(default="")
+
+
+class Notice(Table):
+    """The outbox: one row is one mail, written in the transaction of the change."""
+
+    recipient_id: int | None
+
+    id = AutoField()
+    kind = CharField(40)
+    person = ForeignKeyField(Person, null=True, on_delete="CASCADE")
+    """Whom it concerns."""
+    recipient = ForeignKeyField(Recipient, null=True, on_delete="CASCADE")
+    """Where it goes; None for the admins of the domain or the ops address."""
+    subject_ids = TextField(default="{}")
+    """JSON object of the rows it speaks of; never an address or a token."""
+    unique_key = CharField(200, unique=True)
+    made_at = UtcDateTimeField()
+    due_at = UtcDateTimeField()
+    lease_until = UtcDateTimeField(null=True)
+    """While a job is sending it, no other one does."""
+    sent_at = UtcDateTimeField(null=True)
+    failed_with = CharField(10, null=True)
+    """Enhanced status code when it was refused for good or never got through."""
+
+    class Meta:
+        indexes = ((("sent_at", "due_at"), False),)
+
+
+class Session(Table):
+    """A signed-in browser."""
+
+    id = AutoField()
+    token_hash = CharField(64, unique=True)
+    person = ForeignKeyField(Person, backref="sessions", on_delete="CASCADE")
+    created_at = UtcDateTimeField()
+    seen_at = UtcDateTimeField()
+    """To the hour, so that reading a page writes nothing most of the time."""
+
+
+class RoleGrant(Table):
+    """A role given to an identity, never to a name."""
+
+    id = AutoField()
+    issuer = CharField(255)
+    subject = CharField(255)
+    role = CharField(20)
+    domain = ForeignKeyField(Domain, null=True, on_delete="CASCADE")
+    """The one domain of a domain admin; None for the project's roles."""
+    granted_at = UtcDateTimeField()
+
+    class Meta:
+        indexes = ((("issuer", "subject", "role", "domain"), True),)
+
+
+class ReservedName(Table):
+    """A local part that admins keep back, on one domain or on all."""
+
+    domain_id: int | None
+
+    id = AutoField()
+    domain = ForeignKeyField(Domain, null=True, on_delete="CASCADE")
+    local_part = CharField(64)
+
+    class Meta:
+        indexes = ((("domain", "local_part"), True),)
+
+
+class AuditEntry(Table):
+    """One change: a link of the chain (`core.audit`)."""
+
+    id = BigAutoField()
+    at = UtcDateTimeField()
+    actor = CharField(60)
+    """`person:7`, `operator` or `job:NAME`."""
+    verb = CharField(40)
+    subject_ids = TextField()
+    commitment = CharField(64)
+    """HMAC(salt, values) of what lies in the side table."""
+    mac = CharField(64)
+
+
+class AuditValue(Table):
+    """The personal values of an entry: can be erased without breaking the chain."""
+
+    entry_id: int
+
+    entry = ForeignKeyField(AuditEntry, primary_key=True, on_delete="CASCADE")
+    salt = BlobField()
+    values = TextField()
+
+
+class UsedNonce(Table):
+    """A response nonce of OpenID, so that no answer counts twice."""
+
+    id = AutoField()
+    nonce = CharField(255, unique=True)
+    seen_at = UtcDateTimeField(index=True)
+
+
+class StashedAnswer(Table):
+    """The fields of an OpenID answer that came as a cross-site POST; used once."""
+
+    id = AutoField()
+    id_hash = CharField(64, unique=True)
+    fields = TextField()
+    expires_at = UtcDateTimeField(index=True)
+
+
+TABLES: tuple[type[Table], ...] = (
+    Domain, DomainTeam, TeamReading, Person, Identity, Alias, AliasOwner, Recipient, AliasRecipient,
+    Membership, AccountFact, Waiver, Notice, Session, RoleGrant, ReservedName, AuditEntry, AuditValue,
+    UsedNonce, StashedAnswer,
+)  # fmt: skip
+
+
+def by_id(table: type[Any], row_id: int) -> Any:
+    """Return the row with this id, or None."""
+    return table.get_or_none(table.id == row_id)

@@ -1,0 +1,58 @@
+"""The outbox: every mail that Waypost writes itself is first a row here, made with the change.
+
+A job sends them (`core.outbox`); the unique key makes sure that nothing is said twice.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+
+from core.models import Domain, Notice, Person, Recipient
+from core.roles import admin_recipients, first_recipient
+
+
+def tell_recipient(recipient: Recipient, kind: str, ids: Mapping[str, int], key: str, now: datetime) -> None:
+    """Write to one recipient address itself, as a verification mail does. In a transaction."""
+    _write(kind, recipient.person, recipient, ids, key, now)
+
+
+def tell_person(person: Person, kind: str, ids: Mapping[str, int], key: str, now: datetime) -> None:
+    """Write to a person's first verified recipient; says nothing when there is none. In a transaction."""
+    recipient = first_recipient(person)
+    if recipient is not None:
+        _write(kind, person, recipient, ids, key, now)
+
+
+def tell_admins(
+    domain: Domain, kind: str, person: Person, ids: Mapping[str, int], key: str, now: datetime
+) -> None:
+    """Write to each admin of a domain, else to the ops address. In a transaction."""
+    admins = admin_recipients(domain)
+    for admin in admins:
+        _write(kind, person, admin, ids, f"{key}:{admin.id}", now)
+    if not admins:
+        tell_ops(kind, person, ids, key, now)
+
+
+def tell_ops(kind: str, person: Person | None, ids: Mapping[str, int], key: str, now: datetime) -> None:
+    """Write to the ops address. In a transaction."""
+    _write(kind, person, None, ids, key, now)
+
+
+def _write(
+    kind: str,
+    person: Person | None,
+    recipient: Recipient | None,
+    ids: Mapping[str, int],
+    key: str,
+    now: datetime,
+) -> None:
+    Notice.insert(
+        kind=kind,
+        person=person,
+        recipient=recipient,
+        subject_ids=json.dumps(ids, sort_keys=True),
+        unique_key=key,
+        made_at=now,
+        due_at=now,
+    ).on_conflict_ignore().execute()

@@ -1,0 +1,32 @@
+"""Who may change what: a person's row as the lock, and the aliases that are theirs."""
+
+from core.database import database
+from core.models import Alias, AliasRecipient, Person, Recipient
+from core.routing import Switch
+
+
+def lock_person(person_id: int) -> Person:
+    """Load a person and let nobody else change their aliases until the transaction ends."""
+    query = Person.select().where(Person.id == person_id)
+    if database.obj.for_update:  # SQLite's write transaction has the whole database already
+        query = query.for_update()
+    return query.get()
+
+
+def own_alias(person: Person, alias_id: int) -> Alias:
+    """Return an alias that the person owns and has not given up; raises LookupError otherwise."""
+    alias = Alias.get_or_none(Alias.id == alias_id, Alias.person == person)
+    if alias is None or alias.switch == Switch.GIVEN_UP:
+        raise LookupError("no such alias of this person")
+    return alias
+
+
+def recipients_of(alias: Alias) -> list[Recipient]:
+    """Return the recipients of an alias in order."""
+    query = (
+        Recipient.select()
+        .join(AliasRecipient)
+        .where(AliasRecipient.alias == alias)
+        .order_by(AliasRecipient.position)
+    )
+    return list(query)

@@ -1,0 +1,154 @@
+"""People: who signed in, which identities are theirs, and bans."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from peewee import IntegrityError
+
+from core.addresses import AddressError, parse_address
+from core.audit import Actor, record
+from core.database import write
+from core.domains import is_ours
+from core.facts import Answer
+from core.models import Alias, Identity, Person, Recipient
+from core.notices import tell_ops, tell_person
+from core.ownership import lock_person
+from core.routing import Hold
+from core.sessions import end_all_sessions, open_session
+from core.sync import PersonReading, clean_name, store_reading
+
+Change = Callable[[Actor, Person, datetime], None]
+"""What an admin does to a person: `ban` or `unban`."""
+
+
+class SignInRefused(Exception):
+    """This identity may not come in; the message is for the person."""
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """What a provider proved, and what it hinted at (signed hints only)."""
+
+    issuer: str
+    subject: str
+    email: str | None = None
+    email_proven: bool = False
+    display_name: str = ""
+    language: str | None = None
+
+
+def sign_in(arrival: SignIn, reading: PersonReading, now: datetime) -> tuple[Person, str]:
+    """Let an identity in: find or make its person, write down what the directory said.
+
+    arrival: proven by the provider. reading: what the directory said within the sign-in's budget;
+    it may be unknown, the person comes in all the same. Returns the person and a fresh session's
+    token. Raises SignInRefused for the banned and the suspended.
+    """
+    account = reading.account.account
+    if account is not None and account.suspended is Answer.YES:
+        raise SignInRefused("Your Launchpad account is suspended.")
+    try:
+        return _sign_in(arrival, reading, now)
+    except IntegrityError:  # the same identity came in by another tab just now
+        return _sign_in(arrival, reading, now)
+
+
+def _sign_in(arrival: SignIn, reading: PersonReading, now: datetime) -> tuple[Person, str]:
+    with write():
+        person = _person_of(arrival, reading, now)
+        if person.banned_at is not None:
+            raise SignInRefused("An admin of this project has closed this account.")
+        _take_hints(person, arrival)
+        store_reading(person, reading, now)
+        _first_recipient(person, now)
+        return person, open_session(person, now)
+
+
+def _person_of(arrival: SignIn, reading: PersonReading, now: datetime) -> Person:
+    """Find the person by identity only; a new identity of a known account joins its person."""
+    identity = Identity.get_or_none(Identity.issuer == arrival.issuer, Identity.subject == arrival.subject)
+    if identity is not None:
+        return lock_person(identity.person_id)
+    account = reading.account.account
+    known = account and Person.get_or_none(
+        Person.launchpad_name == account.name, Person.account_created == account.created
+    )
+    person = (
+        lock_person(known.id)
+        if known
+        else Person.create(display_name=clean_name(arrival.display_name), created_at=now)
+    )
+    identity = Identity.create(issuer=arrival.issuer, subject=arrival.subject, person=person, added_at=now)
+    actor = Actor.person(person.id)
+    values = {"issuer": arrival.issuer, "subject": arrival.subject}
+    if known:
+        record(actor, "identity-joined", {"person": person.id}, values, now)
+        tell_person(person, "identity-joined", {"person": person.id}, f"joined:{identity.id}", now)
+    else:
+        record(actor, "person-signed-in-first", {"person": person.id}, values, now)
+        _flag_taken_name(person, account.name if account else None, now)
+    return person
+
+
+def _flag_taken_name(person: Person, name: str | None, now: datetime) -> None:
+    """Tell ops when a newcomer's Launchpad name is that of another person of ours."""
+    other = name and Person.get_or_none(Person.launchpad_name == name, Person.id != person.id)
+    if other:
+        ids = {"person": other.id, "newcomer": person.id}
+        tell_ops("name-taken-over", person, ids, f"name-taken-over:{other.id}:{person.id}", now)
+
+
+def _take_hints(person: Person, arrival: SignIn) -> None:
+    """Keep the sign-in address and the language when the provider gave them this time."""
+    if arrival.email:
+        try:
+            person.sign_in_email = parse_address(arrival.email).text
+            person.sign_in_email_proven = arrival.email_proven
+        except AddressError:
+            pass  # a hint that is no address is no hint
+    if arrival.language in ("en", "ja"):
+        person.language = arrival.language
+
+
+def _first_recipient(person: Person, now: datetime) -> None:
+    """Make a proven sign-in address outside our domains the person's first recipient, once."""
+    if not person.sign_in_email or not person.sign_in_email_proven:
+        return
+    address = parse_address(person.sign_in_email)
+    if is_ours(address.domain) or Recipient.select().where(Recipient.person == person).exists():
+        return
+    recipient = Recipient.create(
+        person=person, address=address.text, address_key=address.key, verified_at=now, added_at=now
+    )
+    subjects = {"person": person.id, "recipient": recipient.id}
+    record(Actor.person(person.id), "recipient-proven-at-sign-in", subjects, {"address": address.text}, now)
+
+
+def ban(actor: Actor, person: Person, now: datetime) -> None:
+    """Ban a person: holds all their aliases and ends all their sessions. Does nothing twice."""
+    with write():
+        person = lock_person(person.id)
+        if person.banned_at is not None:
+            return
+        person.banned_at = now
+        person.save()
+        for alias in Alias.select().where(Alias.person == person, Alias.hold == Hold.NONE):
+            alias.hold = Hold.BAN
+            alias.save()
+        end_all_sessions(person)
+        record(actor, "person-banned", {"person": person.id}, {"name": person.launchpad_name}, now)
+
+
+def unban(actor: Actor, person: Person, now: datetime) -> None:
+    """Lift a ban and the holds that came with it. Does nothing twice."""
+    with write():
+        person = lock_person(person.id)
+        if person.banned_at is None:
+            return
+        person.banned_at = None
+        person.save()
+        for alias in Alias.select().where(Alias.person == person, Alias.hold == Hold.BAN):
+            alias.hold = Hold.NONE
+            alias.save()
+        record(actor, "person-unbanned", {"person": person.id}, {"name": person.launchpad_name}, now)

@@ -1,0 +1,113 @@
+"""Putting jobs into the queues. The jobs themselves are in `workers.jobs`; they are named here."""
+
+import re
+import time
+from enum import StrEnum
+from typing import Any
+
+import redis
+import structlog
+from rq import Queue, Retry
+from rq.exceptions import DuplicateJobError
+from rq.job import JobStatus
+from rq.serializers import JSONSerializer
+
+from core.settings import Settings
+
+QUEUES = ("interactive", "mail", "sync")
+"""In the order in which a worker empties them."""
+
+RETRY_PAUSES = [15, 60, 300, 1800]  # seconds
+
+log = structlog.get_logger()
+
+
+class Job(StrEnum):
+    """A job, by the path of its function."""
+
+    SYNC_PERSON = "workers.jobs.sync_person"
+    SYNC_TEAM = "workers.jobs.sync_team"
+    SYNC_ALL_TEAMS = "workers.jobs.sync_all_teams"
+    SEND_NOTICES = "workers.jobs.send_notices"
+    SWEEP = "workers.jobs.sweep"
+
+
+_QUEUE_OF = {
+    Job.SYNC_PERSON: "interactive",
+    Job.SYNC_TEAM: "sync",
+    Job.SYNC_ALL_TEAMS: "sync",
+    Job.SEND_NOTICES: "mail",
+    Job.SWEEP: "sync",
+}
+
+
+_OPTIONS: dict[str, Any] = {
+    "result_ttl": 0,
+    "failure_ttl": 7 * 86400,
+    "retry": Retry(max=len(RETRY_PAUSES), interval=RETRY_PAUSES),
+    "job_timeout": 1200,
+}
+
+
+def broker(settings: Settings) -> redis.Redis:
+    """Connect to the broker; gives up after two seconds, since a page may be waiting."""
+    return redis.Redis.from_url(settings.broker_url, socket_connect_timeout=2)
+
+
+def enqueue(settings: Settings, job: Job, *args: int | str) -> bool:
+    """Queue a job, once: while the same one waits or runs, another is not added.
+
+    One that failed, or that waits for its next try, makes room for the new one. Returns False when
+    the broker cannot be reached; the schedule does the work later then.
+    """
+    name = re.sub(r"[^A-Za-z0-9_-]", "-", "-".join([job.name.lower(), *map(str, args)]))
+    try:
+        with broker(settings) as connection:
+            queue = Queue(_QUEUE_OF[job], connection=connection, serializer=JSONSerializer)
+            old = queue.fetch_job(name)
+            if old is not None and old.get_status() not in (JobStatus.QUEUED, JobStatus.STARTED):
+                old.delete()
+            queue.enqueue(job.value, *args, **_OPTIONS, job_id=name, unique=True)
+    except DuplicateJobError:
+        return True
+    except (redis.RedisError, OSError) as error:
+        log.warning("broker out of reach", job=job.value, error=type(error).__name__)
+        return False
+    return True
+
+
+def wake_outbox(settings: Settings) -> bool:
+    """Have the outbox sent now. Never folded into a run that may have looked already.
+
+    Returns False when the broker cannot be reached.
+    """
+    try:
+        with broker(settings) as connection:
+            queue = Queue(_QUEUE_OF[Job.SEND_NOTICES], connection=connection, serializer=JSONSerializer)
+            queue.enqueue(Job.SEND_NOTICES.value, **_OPTIONS)
+    except (redis.RedisError, OSError) as error:
+        log.warning("broker out of reach", job=Job.SEND_NOTICES.value, error=type(error).__name__)
+        return False
+    return True
+
+
+def wait_for_broker(settings: Settings, seconds: float = 30.0) -> None:
+    """Wait until the broker answers, as when all processes are started at once.
+
+    Ends the process with a sentence when it does not.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            with broker(settings) as connection:
+                connection.ping()
+            return
+        except (redis.RedisError, OSError) as error:
+            if time.monotonic() > end:
+                raise SystemExit(f"The broker at {_place(settings)} does not answer: {error}") from None
+            time.sleep(0.2)
+
+
+def _place(settings: Settings) -> str:
+    """Where the broker is, without the password that REDIS_URL may hold."""
+    return settings.broker_url.rpartition("@")[2]

@@ -1,0 +1,215 @@
+"""Recipients: add one, prove it by a link in a mail, put them in order."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from core.addresses import AddressError, parse_address
+from core.audit import Actor, record
+from core.database import write
+from core.domains import is_ours
+from core.models import Alias, AliasRecipient, Person, Recipient
+from core.notices import tell_recipient
+from core.ownership import lock_person, own_alias, recipients_of
+from core.secrets import derive_key, equal, keyed_hash
+
+MAX_RECIPIENTS = 5
+PROOF_LASTS = timedelta(hours=72)
+RESEND_AFTER = timedelta(minutes=1)
+
+
+class RecipientProblem(ValueError):
+    """The address cannot be a recipient; the message says why, for the person who typed it."""
+
+
+class ProofProblem(StrEnum):
+    """Why a verification link proves nothing."""
+
+    BROKEN = "broken"
+    EXPIRED = "expired"
+    OTHER_PERSON = "other-person"
+    USED = "used"
+
+
+class ProofRefused(Exception):
+    """The verification link was refused; nothing was changed."""
+
+    def __init__(self, problem: ProofProblem) -> None:
+        super().__init__(problem.value)
+        self.problem = problem
+
+
+def recipient_for(person: Person, text: str, now: datetime) -> Recipient:
+    """Find or make a person's recipient from what they typed; a new one gets a verification mail.
+
+    In a transaction. Raises RecipientProblem when it is no address or one of our own.
+    """
+    try:
+        address = parse_address(text)
+    except AddressError as error:
+        raise RecipientProblem(str(error)) from None
+    if is_ours(address.domain):
+        raise RecipientProblem("This is an address of the project itself. Mail would run in a circle.")
+    known = Recipient.get_or_none(Recipient.person == person, Recipient.address_key == address.key)
+    if known is not None:
+        return known
+    recipient = Recipient.create(person=person, address=address.text, address_key=address.key, added_at=now)
+    ask_for_proof(recipient, now)
+    return recipient
+
+
+def ask_for_proof(recipient: Recipient, now: datetime) -> None:
+    """Put a verification mail into the outbox; earlier links stop working. In a transaction."""
+    recipient.proof_nonce = secrets.token_hex(16)
+    recipient.proof_sent_at, recipient.proof_refused = now, None
+    recipient.save()
+    key = f"proof:{recipient.id}:{recipient.proof_nonce}"
+    tell_recipient(recipient, "verify-recipient", {"recipient": recipient.id}, key, now)
+
+
+def attach(alias: Alias, recipient: Recipient) -> None:
+    """Put a recipient at the end of an alias. In a transaction."""
+    position = AliasRecipient.select().where(AliasRecipient.alias == alias).count()
+    AliasRecipient.create(alias=alias, recipient=recipient, position=position)
+
+
+def add_recipient(person_id: int, alias_id: int, text: str, now: datetime) -> Recipient:
+    """Add a recipient to one's own alias.
+
+    text: the address as typed. Raises RecipientProblem for one that cannot be added and LookupError
+    when the alias is not the person's.
+    """
+    with write():
+        person = lock_person(person_id)
+        alias = own_alias(person, alias_id)
+        recipient = recipient_for(person, text, now)
+        there = [row.recipient_id for row in AliasRecipient.select().where(AliasRecipient.alias == alias)]
+        if recipient.id in there:
+            raise RecipientProblem("Mail for this address goes there already.")
+        if len(there) >= MAX_RECIPIENTS:
+            raise RecipientProblem(f"An address has at most {MAX_RECIPIENTS} recipients. Take one out first.")
+        attach(alias, recipient)
+        mark_reachable(alias, now)
+        subjects = {"alias": alias.id, "recipient": recipient.id, "person": person.id}
+        record(Actor.person(person.id), "recipient-added", subjects, {"address": recipient.address}, now)
+        return recipient
+
+
+def set_recipients(person_id: int, alias_id: int, recipient_ids: Sequence[int], now: datetime) -> None:
+    """Set which recipients an alias has, and in which order; only those it has already may stand there.
+
+    Raises LookupError when the alias or one of the recipients is not the person's.
+    """
+    with write():
+        person = lock_person(person_id)
+        alias = own_alias(person, alias_id)
+        before = recipients_of(alias)
+        known = {recipient.id: recipient for recipient in before}
+        if len(set(recipient_ids)) != len(recipient_ids) or not set(recipient_ids) <= known.keys():
+            raise LookupError("no such recipient of this alias")
+        if list(recipient_ids) == [recipient.id for recipient in before]:
+            return
+        AliasRecipient.delete().where(AliasRecipient.alias == alias).execute()
+        for recipient_id in recipient_ids:
+            attach(alias, known[recipient_id])
+        mark_reachable(alias, now)
+        values = {
+            "alias": alias.text,
+            "before": [recipient.address for recipient in before],
+            "after": [known[i].address for i in recipient_ids],
+        }
+        record(
+            Actor.person(person.id), "recipients-set", {"alias": alias.id, "person": person.id}, values, now
+        )
+
+
+def resend_proof(person_id: int, recipient_id: int, now: datetime) -> Recipient:
+    """Send the verification mail again, once a minute at most.
+
+    Raises RecipientProblem when it is too early and LookupError when the recipient is not theirs.
+    """
+    with write():
+        lock_person(person_id)
+        recipient = Recipient.get_or_none(Recipient.id == recipient_id, Recipient.person == person_id)
+        if recipient is None or recipient.verified_at is not None:
+            raise LookupError("no such recipient to prove")
+        if recipient.proof_sent_at is not None and now - recipient.proof_sent_at < RESEND_AFTER:
+            raise RecipientProblem("A mail was sent less than a minute ago. Look at the junk folder too.")
+        ask_for_proof(recipient, now)
+        return recipient
+
+
+def proof_expires(recipient: Recipient) -> datetime:
+    """When the links of the last verification mail stop working."""
+    asked_at: datetime = recipient.proof_sent_at or recipient.added_at
+    return asked_at + PROOF_LASTS
+
+
+def proof_token(recipient: Recipient, secret_key: str) -> str:
+    """Make the token of a verification link, when the mail is rendered: the same at each try."""
+    expires = int(proof_expires(recipient).timestamp())
+    mac = _proof_mac(recipient.id, recipient.proof_nonce or "", expires, secret_key)
+    return f"{recipient.id}.{expires}.{mac}"
+
+
+def check_proof(token: str, person_id: int, secret_key: str, now: datetime) -> Recipient:
+    """Return the recipient that a link is for, without proving anything yet.
+
+    Raises ProofRefused: broken, expired, used, or asked for by another person.
+    """
+    number, _, rest = token.partition(".")
+    expires, _, mac = rest.partition(".")
+    if (
+        not (number.isascii() and number.isdigit() and expires.isascii() and expires.isdigit())
+        or len(token) > 200
+    ):
+        raise ProofRefused(ProofProblem.BROKEN)
+    recipient = Recipient.get_or_none(Recipient.id == int(number)) if len(number) < 16 else None
+    if recipient is None:
+        raise ProofRefused(ProofProblem.BROKEN)
+    if recipient.person_id != person_id:
+        raise ProofRefused(ProofProblem.OTHER_PERSON)
+    if recipient.proof_nonce is None:
+        raise ProofRefused(ProofProblem.USED)
+    if not equal(mac, _proof_mac(recipient.id, recipient.proof_nonce, int(expires), secret_key)):
+        raise ProofRefused(ProofProblem.BROKEN)
+    if now.timestamp() > int(expires):
+        raise ProofRefused(ProofProblem.EXPIRED)
+    return recipient
+
+
+def verify_recipient(token: str, person_id: int, secret_key: str, now: datetime) -> Recipient:
+    """Prove a recipient by its link, once; mail flows from this moment. Raises ProofRefused."""
+    with write():
+        lock_person(person_id)
+        recipient = check_proof(token, person_id, secret_key, now)
+        recipient.verified_at, recipient.proof_nonce = now, None
+        recipient.save()
+        for row in AliasRecipient.select().where(AliasRecipient.recipient == recipient):
+            mark_reachable(row.alias, now)
+        values = {"address": recipient.address}
+        record(Actor.person(person_id), "recipient-proven", {"recipient": recipient.id}, values, now)
+        return recipient
+
+
+def _proof_mac(recipient_id: int, nonce: str, expires: int, secret_key: str) -> str:
+    key = derive_key(secret_key, "recipient proof")
+    return keyed_hash(key, str(recipient_id), nonce, str(expires))[:32]
+
+
+def mark_reachable(alias: Alias, now: datetime) -> None:
+    """Note since when nobody is there to take an alias's mail, or that somebody is. In a transaction."""
+    proven = (
+        AliasRecipient.select()
+        .join(Recipient)
+        .where(
+            AliasRecipient.alias == alias,
+            Recipient.verified_at.is_null(False) | Recipient.imported_at.is_null(False),
+        )
+        .exists()
+    )
+    since = None if proven else alias.unreachable_since or now
+    if since != alias.unreachable_since:
+        alias.unreachable_since = since
+        alias.save()

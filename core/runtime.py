@@ -1,0 +1,38 @@
+"""What every process does first: read the settings, choose the database, key the audit chain, log."""
+
+import logging
+import sys
+
+import structlog
+
+from core import audit, database
+from core.settings import Settings, SettingsError, load_settings
+
+
+def start() -> Settings:
+    """Make a process ready for work; ends it with sentences on stderr when a setting is wrong."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        sys.stderr.write(f"Waypost cannot start:\n{error}\n")
+        raise SystemExit(78) from None  # EX_CONFIG of sysexits.h
+    prepare(settings)
+    return settings
+
+
+def prepare(settings: Settings) -> None:
+    """Apply settings to this process; opens no connection."""
+    database.configure(settings.database_url)
+    audit.use_secret(settings.record_secret)
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[settings.log_level]
+        ),
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -1,0 +1,42 @@
+"""Signed-in browsers: rows, so that ending one counts at once."""
+
+from datetime import datetime, timedelta
+
+from core.models import Person, Session
+from core.secrets import new_token, token_hash
+
+LASTS = timedelta(days=30)
+"""A session ends this long after it was last used."""
+
+
+def open_session(person: Person, now: datetime) -> str:
+    """Begin a session; return its token, which is stored only as a hash. In a transaction."""
+    token = new_token()
+    Session.create(token_hash=token_hash(token), person=person, created_at=now, seen_at=_hour(now))
+    return token
+
+
+def find_session(token: str, now: datetime) -> Session | None:
+    """Return the live session of a token with its person; None when ended, unknown or banned."""
+    session = (
+        Session.select(Session, Person).join(Person).where(Session.token_hash == token_hash(token)).first()
+    )
+    if session is None or now - session.seen_at > LASTS or session.person.banned_at is not None:
+        return None
+    if session.seen_at != _hour(now):
+        Session.update(seen_at=_hour(now)).where(Session.id == session.id).execute()
+    return session  # type: ignore[no-any-return]
+
+
+def end_session(token: str) -> None:
+    """End one session."""
+    Session.delete().where(Session.token_hash == token_hash(token)).execute()
+
+
+def end_all_sessions(person: Person) -> None:
+    """End every session of a person, everywhere."""
+    Session.delete().where(Session.person == person).execute()
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)

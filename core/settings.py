@@ -1,0 +1,289 @@
+"""Every setting of Waypost, read from the environment once at the start of a process.
+
+`docs/settings.md` lists the same variables for operators; a test holds the two together.
+"""
+
+import ipaddress
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from core.addresses import AddressError, parse_address, to_ascii_domain
+
+MIN_SECRET = 32
+
+
+class SettingsError(Exception):
+    """A setting is missing or senseless; the text names it and says what to do."""
+
+
+def _comma_list(value: object) -> object:
+    """Turn `a, b` of an environment variable into a list."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+CommaList = Annotated[list[str], NoDecode, BeforeValidator(_comma_list)]
+
+
+class Settings(BaseSettings):
+    """One field a variable; the variable's name is the field's in upper case."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, frozen=True)
+
+    secret_key: str = Field(description="Signs cookies, forms and verification links. 32 characters or more.")
+    record_secret: str = Field(
+        description="Keys the audit chain and the hashes of erased people. Never change it."
+    )
+    srs_secrets: CommaList = Field(
+        description="Key the SRS addresses: the first signs, all of them verify. Comma separated."
+    )
+    public_url: str = Field(
+        description="The portal's address as people see it. https, or http on loopback only."
+    )
+    database_url: str = Field(
+        description="`sqlite:///path/to/waypost.db` or `postgresql://user:password@host/name`."
+    )
+    srs_domain: str = Field(description="Domain of the rewritten envelope senders; its MX is this relay.")
+    relay_hostname: str = Field(description="The relay's own host name, in its greeting and its HELO.")
+    ops_address: str = Field(description="Where problems are reported to; also stands in for missing admins.")
+    mail_from: str = Field(description="From address of the mail that Waypost writes itself.")
+
+    redis_url: str | None = Field(
+        default=None, description="Redis or Valkey for jobs. Without it the `broker` process embeds a Valkey."
+    )
+    state_dir: Path = Field(
+        default=Path("var"), description="Folder for the embedded broker's socket and data."
+    )
+    relay_socket: Path = Field(
+        default=Path("var/relay.sock"),
+        description="Unix socket (mode 0600) on which jobs and portal hand their own mail to the relay.",
+    )
+    relay_listen: CommaList = Field(
+        default=["0.0.0.0:25"],
+        description="Addresses and ports on which the relay takes mail. Comma separated.",
+    )
+    relay_tls_certificate: Path | None = Field(
+        default=None, description="PEM file with the relay's certificate chain; turns STARTTLS on."
+    )
+    relay_tls_key: Path | None = Field(
+        default=None, description="PEM file with the private key of that certificate."
+    )
+    message_size_limit: int = Field(
+        default=50 * 1024 * 1024, ge=64 * 1024, description="Largest message the relay takes, in octets."
+    )
+    smarthost: str | None = Field(
+        default=None,
+        description="`host:port` to which the relay hands everything. Without it, it looks up MX records.",
+    )
+    delivery_port: int = Field(
+        default=25, ge=1, le=65535, description="Port of other mail servers. Anything but 25 is for tests."
+    )
+    resolver: str | None = Field(
+        default=None, description="`address:port` of the DNS resolver. Without it, the system's resolvers."
+    )
+    project_name: str = Field(default="Waypost", description="Name of the project, shown on every page.")
+    openid_provider_url: str = Field(
+        default="https://login.ubuntu.com/", description="OP identifier of Ubuntu One."
+    )
+    openid_endpoint: str = Field(
+        default="https://login.ubuntu.com/+openid", description="The only OpenID endpoint that is believed."
+    )
+    openid_claimed_id_prefix: str = Field(
+        default="https://login.ubuntu.com/+id/", description="Every claimed id must begin with this."
+    )
+    openid_email_proven: bool = Field(
+        default=False,
+        description="Count every address that Ubuntu One signs as proven, also without its account mark.",
+    )
+    launchpad_api_url: str = Field(
+        default="https://api.launchpad.net/", description="Root of Launchpad's web service."
+    )
+    launchpad_web_url: str = Field(
+        default="https://launchpad.net/", description="Root of Launchpad's pages, for links."
+    )
+    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @field_validator("secret_key", "record_secret")
+    @classmethod
+    def _long_enough(cls, value: str) -> str:
+        if len(value) < MIN_SECRET:
+            raise ValueError(
+                f"must have {MIN_SECRET} characters or more, for example from `openssl rand -hex 32`"
+            )
+        return value
+
+    @field_validator("srs_secrets")
+    @classmethod
+    def _secrets_long_enough(cls, value: list[str]) -> list[str]:
+        if not value or any(len(secret) < MIN_SECRET for secret in value):
+            raise ValueError(f"each secret must have {MIN_SECRET} characters or more")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _public_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        extra = parts.path.strip("/") or parts.query or parts.fragment or parts.username
+        if parts.scheme not in ("http", "https") or not parts.hostname or extra:
+            raise ValueError("must be a plain address such as https://portal.example.org, without a path")
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ValueError(
+                "must begin with https, since sign-in cookies travel there (http on loopback only)"
+            )
+        return value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_url(cls, value: str) -> str:
+        if not value.startswith(("sqlite:///", "postgresql://")):
+            raise ValueError("must begin with sqlite:/// or postgresql://")
+        if value.removeprefix("sqlite:///") in ("", ":memory:"):
+            raise ValueError("must name a file, since all processes share it")
+        return value
+
+    @field_validator("srs_domain", "relay_hostname")
+    @classmethod
+    def _host_name(cls, value: str) -> str:
+        try:
+            return to_ascii_domain(value)
+        except AddressError as error:
+            raise ValueError(f"must be a host name such as mx.example.org ({error})") from None
+
+    @field_validator("ops_address", "mail_from")
+    @classmethod
+    def _mail_address(cls, value: str) -> str:
+        try:
+            return parse_address(value).text
+        except AddressError as error:
+            raise ValueError(f"must be a mail address ({error})") from None
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("openid_claimed_id_prefix")
+    @classmethod
+    def _with_path(cls, value: str) -> str:
+        if not urlsplit(value).path.startswith("/"):
+            raise ValueError("must have a path, such as https://login.example.org/+id/")
+        return value
+
+    @field_validator("openid_provider_url", "launchpad_api_url", "launchpad_web_url")
+    @classmethod
+    def _with_slash(cls, value: str) -> str:
+        if not value.startswith(("https://", "http://")):
+            raise ValueError("must be a web address")
+        return value.rstrip("/") + "/"
+
+    @field_validator("log_level")
+    @classmethod
+    def _log_level(cls, value: str) -> str:
+        if value.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+            raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
+        return value.upper()
+
+    @field_validator("relay_listen")
+    @classmethod
+    def _listen(cls, value: list[str]) -> list[str]:
+        if not value:
+            raise ValueError("must name an address and port such as 0.0.0.0:25")
+        for item in value:
+            split_host_port(item)
+        return value
+
+    @field_validator("smarthost", "resolver")
+    @classmethod
+    def _host_port(cls, value: str | None) -> str | None:
+        if value is not None:
+            split_host_port(value)
+        return value
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Self:
+        if (self.relay_tls_certificate is None) != (self.relay_tls_key is None):
+            raise ValueError("RELAY_TLS_CERTIFICATE and RELAY_TLS_KEY: set both or neither")
+        if self.openid_origin_mismatch:
+            raise ValueError(
+                "OPENID_PROVIDER_URL, OPENID_ENDPOINT and OPENID_CLAIMED_ID_PREFIX must name the same host"
+            )
+        return self
+
+    @property
+    def openid_origin_mismatch(self) -> bool:
+        """Whether the three OpenID addresses do not share scheme, host and port."""
+        urls = (self.openid_provider_url, self.openid_endpoint, self.openid_claimed_id_prefix)
+        return len({urlsplit(url)[:2] for url in urls}) != 1
+
+    @cached_property
+    def broker_url(self) -> str:
+        """Where jobs are queued: REDIS_URL, or the embedded broker's socket."""
+        return self.redis_url or f"unix://{self.broker_socket}"
+
+    @property
+    def broker_socket(self) -> Path:
+        """Socket of the embedded broker."""
+        return self.state_dir.absolute() / "broker.sock"
+
+    @property
+    def user_agent(self) -> str:
+        """How Waypost names itself to Launchpad, with a contact."""
+        return f"Waypost/0.1 ({self.public_url}; {self.ops_address})"
+
+    @property
+    def secure_cookies(self) -> bool:
+        """Whether the portal is reached by https, as everywhere but on loopback."""
+        return self.public_url.startswith("https://")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address means this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def split_host_port(text: str) -> tuple[str, int]:
+    """Split `host:port` or `[address]:port`.
+
+    Raises ValueError with a sentence when it is neither.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 <= int(port) <= 65535:
+        raise ValueError("must be host:port, or [address]:port for IPv6")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def load_settings() -> Settings:
+    """Read the environment.
+
+    Raises SettingsError with one sentence a line, each naming its variable.
+    """
+    try:
+        return Settings()  # type: ignore[call-arg]  # the values come from the environment
+    except ValidationError as error:
+        raise SettingsError(
+            "\n".join(_sentence(item["loc"], item["msg"]) for item in error.errors())
+        ) from None
+
+
+def _sentence(location: tuple[int | str, ...], message: str) -> str:
+    """Say what is wrong with one variable, without its value: it may be a secret."""
+    message = message.removeprefix("Value error, ")
+    if not location:
+        return f"{message}."
+    name = str(location[0]).upper()
+    if message == "Field required":
+        return f"{name} is not set. docs/settings.md says what it is for."
+    return f"{name} {message}." if message.startswith(("must", "each")) else f"{name}: {message}."

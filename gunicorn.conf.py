@@ -1,0 +1,10 @@
+"""How the portal is served. PORT, WEB_CONCURRENCY and WEB_BIND may change it from outside."""
+
+import os
+
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+threads = 8
+bind = os.environ.get("WEB_BIND") or f"127.0.0.1:{os.environ.get('PORT', '8000')}"
+timeout = 30
+accesslog = None  # a request's path may hold a verification token

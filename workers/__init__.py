@@ -1,0 +1,1 @@
+"""RQ jobs and their schedule: thin functions that call the core."""

@@ -1,0 +1,14 @@
+"""`python -m workers`: works the queues until it is told to stop."""
+
+from rq import Worker
+from rq.serializers import JSONSerializer
+
+import workers.jobs  # noqa: F401 -- loaded once here, so that no forked job has to
+from core import runtime
+from core.queues import QUEUES, broker, wait_for_broker
+
+settings = runtime.start()
+wait_for_broker(settings)
+Worker(list(QUEUES), connection=broker(settings), serializer=JSONSerializer).work(
+    with_scheduler=True, logging_level=settings.log_level
+)

@@ -1,0 +1,45 @@
+"""`python -m workers.schedule`: queues the regular jobs, in the manner of `rq cron`.
+
+Two of these processes do no harm, since the same job is queued only once.
+"""
+
+from redis import Redis
+from rq.cron import CronJob, CronScheduler
+
+from core import runtime
+from core.queues import Job, broker, enqueue, wait_for_broker
+from core.settings import Settings
+from workers import jobs
+
+EVERY = {
+    Job.SEND_NOTICES: (jobs.send_notices, 60),
+    Job.SYNC_ALL_TEAMS: (jobs.sync_all_teams, 900),
+    Job.SWEEP: (jobs.sweep, 3600),
+}
+"""Job: its function and the seconds between two runs."""
+
+
+class UniqueCronJob(CronJob):
+    """Queues through `core.queues`: as JSON (RQ's own cron jobs are pickled), and once."""
+
+    def __init__(self, settings: Settings, job: Job) -> None:
+        function, seconds = EVERY[job]
+        super().__init__("sync", func=function, interval=seconds, name=job.value)
+        self._settings, self._job = settings, job
+
+    def enqueue(self, connection: Redis) -> None:
+        """Queue this job unless it is waiting or running."""
+        enqueue(self._settings, self._job)
+
+
+def main() -> None:
+    """Run the schedule until it is told to stop."""
+    settings = runtime.start()
+    wait_for_broker(settings)
+    scheduler = CronScheduler(connection=broker(settings), logging_level=settings.log_level)
+    scheduler._cron_jobs.extend(UniqueCronJob(settings, job) for job in EVERY)
+    scheduler.start()
+
+
+if __name__ == "__main__":
+    main()
