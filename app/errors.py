@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 
 import structlog
-from flask import Flask, render_template
+from flask import Flask, Response, g, render_template
 from flask_babel import lazy_gettext as _
+from flask_login import AnonymousUserMixin, current_user
 from flask_wtf.csrf import CSRFError
 from peewee import OperationalError
 from werkzeug.exceptions import HTTPException
+
+from app.extensions import htmx
+from app.navigation import ask_to_sign_in
 
 log = structlog.get_logger()
 
@@ -31,30 +35,47 @@ PAGES = {
 }
 
 
-def error_page(status: int, page: ErrorPage) -> tuple[str, int]:
-    """Render an error page with its status."""
-    return render_template("errors/error.html", page=page, status=status), status
+def error_page(status: int, page: ErrorPage) -> Response:
+    """Render an error page with its status; for HTMX only its content, in place of the page's.
+
+    Asks nothing of the database, which may be what is broken.
+    """
+    if status >= 500:
+        g._login_user = AnonymousUserMixin()
+    name = "errors/_error.html" if htmx else "errors/error.html"
+    response = Response(render_template(name, page=page), status, mimetype="text/html")
+    if htmx:
+        response.headers.update({"HX-Retarget": "#main", "HX-Reswap": "innerHTML"})
+    return response
 
 
 def init_app(app: Flask) -> None:
     """Answer every kind of error with a page."""
 
     @app.errorhandler(HTTPException)
-    def http_error(error: HTTPException) -> tuple[str, int]:
+    def http_error(error: HTTPException) -> Response:
         status = error.code or 500
         return error_page(status, PAGES.get(status, PAGES[500 if status >= 500 else 400]))
 
     @app.errorhandler(CSRFError)
-    def form_out_of_date(_error: CSRFError) -> tuple[str, int]:
+    def form_out_of_date(_error: CSRFError) -> Response:
+        if htmx and not current_user.is_authenticated:
+            return ask_to_sign_in()
         page = ErrorPage(_("This form is out of date"), _("Go back, reload the page and send it again."))
         return error_page(400, page)
 
+    @app.errorhandler(LookupError)
+    def gone_meanwhile(error: LookupError) -> Response:
+        if isinstance(error, IndexError | KeyError):
+            return unexpected(error)
+        return error_page(404, PAGES[404])
+
     @app.errorhandler(OperationalError)
-    def database_busy(error: OperationalError) -> tuple[str, int]:
+    def database_busy(error: OperationalError) -> Response:
         log.error("database trouble", error=type(error).__name__)
         return error_page(503, PAGES[503])
 
     @app.errorhandler(Exception)
-    def unexpected(error: Exception) -> tuple[str, int]:
+    def unexpected(error: Exception) -> Response:
         log.exception("unexpected error", error=type(error).__name__)
         return error_page(500, PAGES[500])

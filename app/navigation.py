@@ -3,15 +3,16 @@
 import re
 from urllib.parse import urlsplit
 
-from flask import current_app, redirect, request
+from flask import Response, current_app, redirect, request, url_for
 from flask_login import current_user
 from werkzeug.exceptions import HTTPException
-from werkzeug.wrappers import Response
 
-from app.extensions import htmx
+from app.extensions import htmx, settings
 
 PAGES = frozenset({"portal.home", "portal.address", "portal.verify", "portal.front"})
 """The endpoints to which a sign-in may lead back."""
+
+MAX_NEXT = 400  # characters; several must fit into one cookie
 
 
 def safe_next(target: str | None) -> str | None:
@@ -19,7 +20,7 @@ def safe_next(target: str | None) -> str | None:
 
     It must begin with exactly one slash and hold nothing that a browser would read another way.
     """
-    if not target or not re.fullmatch(r"/(?![/\\])[!#-\[\]-~]*", target):
+    if not target or len(target) > MAX_NEXT or not re.fullmatch(r"/(?![/\\])[!#-\[\]-~]*", target):
         return None
     parts = urlsplit(target)
     try:
@@ -33,16 +34,24 @@ def current_page() -> str | None:
     """Return the page to come back to: the one that is open, not the fragment that it asked for."""
     if not htmx:
         return safe_next(request.full_path.removesuffix("?")) if request.method == "GET" else None
-    parts = urlsplit(htmx.current_url or "")
-    return safe_next(parts.path + (f"?{parts.query}" if parts.query else ""))
+    own = settings.public_url
+    url = htmx.current_url or ""
+    return safe_next(url.removeprefix(own)) if url.startswith(own) else None
 
 
 def go(target: str) -> Response:
     """Send the browser to a page after a POST; an HTMX call loads it as a whole."""
-    response = redirect(target, code=303)
     if htmx:
-        response = Response("", 200, headers={"HX-Redirect": target})
-    return response
+        return Response("", 200, headers={"HX-Redirect": target})
+    return redirect(target, code=303)
+
+
+def ask_to_sign_in() -> Response:
+    """Lead to the sign-in page as a whole, and back to the page that was open."""
+    target = url_for("auth.sign_in", next=current_page())
+    if htmx:
+        return Response("", 401, headers={"HX-Redirect": target})
+    return redirect(target, code=303)
 
 
 def is_signed_in() -> bool:

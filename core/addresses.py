@@ -1,6 +1,7 @@
 """Mail addresses: parse, compare and write them (RFC 5321 §4.1.2, RFC 6531 §3.3)."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 import idna
@@ -35,7 +36,7 @@ class Address:
     @property
     def key(self) -> str:
         """For finding the same address again: two spellings of one mailbox are one key."""
-        return f"{self.local_part.lower()}@{self.domain}"
+        return f"{unicodedata.normalize('NFC', self.local_part).lower()}@{self.domain}"
 
     @property
     def needs_smtputf8(self) -> bool:

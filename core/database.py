@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from peewee import BigIntegerField, Database, DatabaseProxy, SqliteDatabase
+from peewee import BigIntegerField, Database, DatabaseError, DatabaseProxy, SqliteDatabase
 from playhouse.db_url import parse
 from playhouse.migrations import Runner
 from playhouse.postgres_ext import Psycopg3Database
@@ -52,7 +52,9 @@ def configure(url: str) -> Database:
         chosen: Database = SqliteDatabase(sqlite_path(url), pragmas=pragmas, timeout=BUSY_SECONDS)
     else:
         options = parse(url, unquote_password=True, unquote_user=True)
-        chosen = Psycopg3Database(options.pop("database"), connect_timeout=BUSY_SECONDS, **options)
+        limits = f"-c lock_timeout={BUSY_SECONDS}s"
+        name = options.pop("database")
+        chosen = Psycopg3Database(name, connect_timeout=BUSY_SECONDS, options=limits, **options)
     database.initialize(chosen)
     return chosen
 
@@ -87,7 +89,10 @@ def migrate() -> list[str]:
     Returns the names of the migrations that ran.
     """
     with connection():
-        return list(Runner(database.obj, str(MIGRATIONS)).up())
+        try:
+            return list(Runner(database.obj, str(MIGRATIONS)).up())
+        except DatabaseError:  # another process migrates at the same moment: see what it left to do
+            return list(Runner(database.obj, str(MIGRATIONS)).up())
 
 
 def pending_migrations() -> list[str]:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import dns.exception
 import dns.resolver
+from peewee import IntegrityError
 
 from core.addresses import to_ascii_domain
 from core.audit import Actor, record
@@ -46,15 +47,20 @@ def add_domain(
     Raises AddressError when the name is no domain and DomainExists when it is there already.
     """
     name = to_ascii_domain(name)
+    try:
+        return _add_domain(actor, name, sorted(set(teams)), coc_required, now)
+    except IntegrityError:
+        raise DomainExists(name) from None
+
+
+def _add_domain(actor: Actor, name: str, teams: list[str], coc_required: bool, now: datetime) -> Domain:
     with write():
-        if Domain.select().where(Domain.name == name).exists():
-            raise DomainExists(name)
         domain = Domain.create(
             name=name, verification_token=new_token(), coc_required=coc_required, added_at=now
         )
-        for team in sorted(set(teams)):
+        for team in teams:
             DomainTeam.create(domain=domain, team=team)
-        values = {"name": name, "teams": sorted(set(teams)), "coc_required": coc_required}
+        values = {"name": name, "teams": teams, "coc_required": coc_required}
         record(actor, "domain-added", {"domain": domain.id}, values, now)
     return domain
 
@@ -81,9 +87,9 @@ def look_for_record(domain: Domain, resolver: dns.resolver.Resolver) -> TxtOutco
 def mark_verified(actor: Actor, domain: Domain, now: datetime) -> None:
     """Write down that the domain is proven. Does nothing twice."""
     with write():
-        if domain.verified_at is None:
+        fresh = Domain.update(verified_at=now).where(Domain.id == domain.id, Domain.verified_at.is_null())
+        if fresh.execute():
             domain.verified_at = now
-            domain.save()
             record(actor, "domain-verified", {"domain": domain.id}, {"name": domain.name}, now)
 
 

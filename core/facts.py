@@ -45,8 +45,8 @@ def observe(old: Fact | None, answer: Answer, now: datetime) -> Fact | None:
     old: what was known, None when nothing was. Returns what is known now; None only when nothing
     was known and the reading said nothing.
     """
-    if answer is Answer.UNKNOWN:
-        return old
+    if answer is Answer.UNKNOWN or (old is not None and now < old.read_at):
+        return old  # nothing was said, or something newer is known
     if old is None:
         return Fact(answer is Answer.YES, now, now)
     if answer is Answer.YES:

@@ -9,7 +9,7 @@ from core.addresses import AddressError, parse_address
 from core.audit import Actor, record
 from core.database import write
 from core.domains import is_ours
-from core.models import Alias, AliasRecipient, Person, Recipient
+from core.models import Alias, AliasRecipient, Notice, Person, Recipient
 from core.notices import tell_recipient
 from core.ownership import lock_person, own_alias, recipients_of
 from core.secrets import derive_key, equal, keyed_hash
@@ -17,6 +17,9 @@ from core.secrets import derive_key, equal, keyed_hash
 MAX_RECIPIENTS = 5
 PROOF_LASTS = timedelta(hours=72)
 RESEND_AFTER = timedelta(minutes=1)
+DAY = timedelta(days=1)
+PROOFS_A_DAY = 20
+PROOF = "verify-recipient"
 
 
 class RecipientProblem(ValueError):
@@ -59,13 +62,26 @@ def recipient_for(person: Person, text: str, now: datetime) -> Recipient:
     return recipient
 
 
+def suggested_recipient(person: Person) -> str:
+    """Return the sign-in address when it can be a recipient, else an empty text."""
+    if not person.sign_in_email or is_ours(parse_address(person.sign_in_email).domain):
+        return ""
+    return str(person.sign_in_email)
+
+
 def ask_for_proof(recipient: Recipient, now: datetime) -> None:
-    """Put a verification mail into the outbox; earlier links stop working. In a transaction."""
+    """Put a verification mail into the outbox; earlier links stop working. In a transaction.
+
+    Raises RecipientProblem when the person has had too many sent today: they go to strangers, too.
+    """
+    today = (Notice.kind == PROOF) & (Notice.person == recipient.person_id) & (Notice.made_at > now - DAY)
+    if Notice.select().where(today).count() >= PROOFS_A_DAY:
+        raise RecipientProblem("Too many verification mails were sent for you today. Try again tomorrow.")
     recipient.proof_nonce = secrets.token_hex(16)
     recipient.proof_sent_at, recipient.proof_refused = now, None
     recipient.save()
     key = f"proof:{recipient.id}:{recipient.proof_nonce}"
-    tell_recipient(recipient, "verify-recipient", {"recipient": recipient.id}, key, now)
+    tell_recipient(recipient, PROOF, {"recipient": recipient.id}, key, now)
 
 
 def attach(alias: Alias, recipient: Recipient) -> None:
@@ -168,12 +184,13 @@ def check_proof(token: str, person_id: int, secret_key: str, now: datetime) -> R
     recipient = Recipient.get_or_none(Recipient.id == int(number)) if len(number) < 16 else None
     if recipient is None:
         raise ProofRefused(ProofProblem.BROKEN)
+    if recipient.person_id == person_id and recipient.proof_nonce is None:
+        raise ProofRefused(ProofProblem.USED)
+    nonce = recipient.proof_nonce or ""
+    if not nonce or not equal(mac, _proof_mac(recipient.id, nonce, int(expires), secret_key)):
+        raise ProofRefused(ProofProblem.BROKEN)  # also for another person's: nobody can count recipients
     if recipient.person_id != person_id:
         raise ProofRefused(ProofProblem.OTHER_PERSON)
-    if recipient.proof_nonce is None:
-        raise ProofRefused(ProofProblem.USED)
-    if not equal(mac, _proof_mac(recipient.id, recipient.proof_nonce, int(expires), secret_key)):
-        raise ProofRefused(ProofProblem.BROKEN)
     if now.timestamp() > int(expires):
         raise ProofRefused(ProofProblem.EXPIRED)
     return recipient

@@ -1,6 +1,9 @@
 """Signed-in browsers: rows, so that ending one counts at once."""
 
+import contextlib
 from datetime import datetime, timedelta
+
+from peewee import OperationalError
 
 from core.models import Person, Session
 from core.secrets import new_token, token_hash
@@ -24,8 +27,14 @@ def find_session(token: str, now: datetime) -> Session | None:
     if session is None or now - session.seen_at > LASTS or session.person.banned_at is not None:
         return None
     if session.seen_at != _hour(now):
-        Session.update(seen_at=_hour(now)).where(Session.id == session.id).execute()
+        _note_seen(session, now)
     return session  # type: ignore[no-any-return]
+
+
+def _note_seen(session: Session, now: datetime) -> None:
+    """Note that the session is in use; while the database is busy, the next page will."""
+    with contextlib.suppress(OperationalError):
+        Session.update(seen_at=_hour(now)).where(Session.id == session.id).execute()
 
 
 def end_session(token: str) -> None:

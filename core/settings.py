@@ -4,10 +4,11 @@
 """
 
 import ipaddress
+import re
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Literal, Self
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -81,6 +82,40 @@ class Settings(BaseSettings):
         default=None,
         description="`host:port` to which the relay hands everything. Without it, it looks up MX records.",
     )
+    smarthost_user: str | None = Field(
+        default=None, description="User name at the smarthost, if it wants one."
+    )
+    smarthost_password: str | None = Field(
+        default=None,
+        repr=False,
+        description="Password at the smarthost. Only sent inside TLS, or on loopback.",
+    )
+    delivery_tls: Literal["opportunistic", "encrypt", "verify"] = Field(
+        default="opportunistic",
+        description="How to speak to other servers or the smarthost: `opportunistic` (TLS where it is "
+        "offered), `encrypt` (TLS or nothing), `verify` (TLS with a valid certificate or nothing).",
+    )
+    relay_processes: int = Field(
+        default=0, ge=0, le=256, description="Processes of the relay; 0 means one a core."
+    )
+    relay_memory_limit: int = Field(
+        default=256 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="Memory for messages in flight in one process of the relay, in octets. Past it, 452.",
+    )
+    relay_connection_limit: int = Field(
+        default=1000, ge=1, description="Connections that one process of the relay takes at once."
+    )
+    relay_client_connection_limit: int = Field(
+        default=20, ge=1, description="The same from one client (an IPv4 address or an IPv6 /64)."
+    )
+    relay_trusted_networks: CommaList = Field(
+        default=["127.0.0.0/8", "::1/128"],
+        description="Networks whose hosts have no limits of their own at the relay, as a Postfix in front.",
+    )
+    srs_max_age_days: int = Field(
+        default=21, ge=1, le=500, description="How many days a rewritten envelope sender leads back."
+    )
     delivery_port: int = Field(
         default=25, ge=1, le=65535, description="Port of other mail servers. Anything but 25 is for tests."
     )
@@ -129,6 +164,7 @@ class Settings(BaseSettings):
     @classmethod
     def _public_url(cls, value: str) -> str:
         parts = urlsplit(value)
+        _port(parts)
         extra = parts.path.strip("/") or parts.query or parts.fragment or parts.username
         if parts.scheme not in ("http", "https") or not parts.hostname or extra:
             raise ValueError("must be a plain address such as https://portal.example.org, without a path")
@@ -145,6 +181,10 @@ class Settings(BaseSettings):
             raise ValueError("must begin with sqlite:/// or postgresql://")
         if value.removeprefix("sqlite:///") in ("", ":memory:"):
             raise ValueError("must name a file, since all processes share it")
+        parts = urlsplit(value)
+        _port(parts)
+        if parts.scheme == "postgresql" and not parts.path.strip("/"):
+            raise ValueError("must name the database, as in postgresql://user:password@host/name")
         return value
 
     @field_validator("srs_domain", "relay_hostname")
@@ -207,10 +247,22 @@ class Settings(BaseSettings):
             split_host_port(value)
         return value
 
+    @field_validator("relay_trusted_networks")
+    @classmethod
+    def _networks(cls, value: list[str]) -> list[str]:
+        for item in value:
+            try:
+                ipaddress.ip_network(item, strict=False)
+            except ValueError:
+                raise ValueError(f"must be networks such as 10.0.0.0/8, and {item!r} is none") from None
+        return value
+
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
         if (self.relay_tls_certificate is None) != (self.relay_tls_key is None):
             raise ValueError("RELAY_TLS_CERTIFICATE and RELAY_TLS_KEY: set both or neither")
+        if self.relay_memory_limit < 2 * self.message_size_limit:
+            raise ValueError("RELAY_MEMORY_LIMIT must be at least twice MESSAGE_SIZE_LIMIT")
         if self.openid_origin_mismatch:
             raise ValueError(
                 "OPENID_PROVIDER_URL, OPENID_ENDPOINT and OPENID_CLAIMED_ID_PREFIX must name the same host"
@@ -244,6 +296,14 @@ class Settings(BaseSettings):
         return self.public_url.startswith("https://")
 
 
+def _port(parts: SplitResult) -> int | None:
+    """Return the port of an address; raises ValueError with a sentence when it is none."""
+    try:
+        return parts.port
+    except ValueError:
+        raise ValueError("must have a port between 1 and 65535, or none") from None
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host name or address means this machine."""
     if host == "localhost":
@@ -260,7 +320,7 @@ def split_host_port(text: str) -> tuple[str, int]:
     Raises ValueError with a sentence when it is neither.
     """
     host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdigit() or not 0 <= int(port) <= 65535:
+    if not colon or not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
         raise ValueError("must be host:port, or [address]:port for IPv6")
     return host.removeprefix("[").removesuffix("]"), int(port)
 

@@ -134,6 +134,8 @@ def check_answer(
         answer = Consumer({}, None).complete(fields, url)
     except HTTPFetchingError as error:
         raise OpenIDRefused(Refusal.NO_ANSWER, str(error)) from None
+    except (AssertionError, KeyError, TypeError, ValueError) as error:  # how the library refuses odd answers
+        raise OpenIDRefused(Refusal.NOT_VALID, type(error).__name__) from None
     finally:
         _fetching.reset(token)
     if answer.status != SUCCESS:

@@ -1,10 +1,9 @@
 """Whom Flask-Login knows: a person in one session, found by the session's token."""
 
 from flask_login import UserMixin
-from werkzeug.wrappers import Response
 
-from app.extensions import htmx, login_manager
-from app.navigation import current_page
+from app.extensions import login_manager
+from app.navigation import ask_to_sign_in
 from core.database import utc_now
 from core.models import Person, Session
 from core.sessions import find_session
@@ -32,12 +31,4 @@ def load(token: str) -> SignedIn | None:
     return SignedIn(session, token) if session is not None else None
 
 
-@login_manager.unauthorized_handler
-def ask_to_sign_in() -> Response:
-    """Lead to the sign-in page as a whole, and back to the page that was open."""
-    from flask import redirect, url_for
-
-    target = url_for("auth.sign_in", next=current_page())
-    if htmx:
-        return Response("", 401, headers={"HX-Redirect": target})
-    return redirect(target, code=303)
+login_manager.unauthorized_handler(ask_to_sign_in)

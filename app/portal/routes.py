@@ -20,7 +20,13 @@ from core.directories.launchpad import Launchpad
 from core.models import Domain
 from core.overview import AliasView, alias_views, domain_rows
 from core.queues import Job, enqueue, wake_outbox
-from core.recipients import MAX_RECIPIENTS, ProofProblem, ProofRefused, RecipientProblem
+from core.recipients import (
+    MAX_RECIPIENTS,
+    ProofProblem,
+    ProofRefused,
+    RecipientProblem,
+    suggested_recipient,
+)
 from core.roles import first_recipient
 from core.routing import Switch
 from core.sync import sync_person
@@ -82,27 +88,27 @@ def claim(name: str) -> Page:
     domain = Domain.get_or_none(Domain.name == name, Domain.removed_at.is_null())
     if domain is None:
         abort(404)
+    recipient = request.form.get("recipient")
     try:
-        recipient = request.form.get("recipient")
         aliases.claim(current_user.person.id, domain, recipient, settings.record_secret, utc_now())
     except ClaimRefused as error:
         status, sentence = CLAIM_PROBLEMS[error.problem]
         field = "recipient" if error.problem is ClaimProblem.NEEDS_RECIPIENT else ""
         return _home(errors={name: (field, sentence)}, status=status, only=name)
     except RecipientProblem as error:
-        return _home(errors={name: ("recipient", str(error))}, status=422, only=name)
+        return _home(errors={name: ("recipient", str(error))}, status=422, only=name, typed=recipient)
     wake_outbox(settings)
     return _home(only=name, focus=name) if htmx else go(url_for("portal.home"))
 
 
-@blueprint.get("/addresses/<int:alias_id>")
+@blueprint.get("/addresses/<int(max=2147483647):alias_id>")
 @login_required
 def address(alias_id: int) -> Page:
     """Show one address: where its mail goes, and its switches."""
     return _address(_own(alias_id))
 
 
-@blueprint.post("/addresses/<int:alias_id>/recipients")
+@blueprint.post("/addresses/<int(max=2147483647):alias_id>/recipients")
 @login_required
 def add_recipient(alias_id: int) -> Page:
     """Add a recipient; it gets a verification mail unless it is proven already."""
@@ -115,7 +121,7 @@ def add_recipient(alias_id: int) -> Page:
     return _changed(alias_id)
 
 
-@blueprint.post("/addresses/<int:alias_id>/order")
+@blueprint.post("/addresses/<int(max=2147483647):alias_id>/order")
 @login_required
 def set_recipients(alias_id: int) -> Page:
     """Take a recipient out, or move it up."""
@@ -133,22 +139,22 @@ def set_recipients(alias_id: int) -> Page:
     return _changed(alias_id)
 
 
-@blueprint.post("/addresses/<int:alias_id>/recipients/<int:recipient_id>/resend")
+@blueprint.post(
+    "/addresses/<int(max=2147483647):alias_id>/recipients/<int(max=2147483647):recipient_id>/resend"
+)
 @login_required
 def resend(alias_id: int, recipient_id: int) -> Page:
     """Send the verification mail again."""
     view = _own(alias_id)
     try:
         recipients.resend_proof(current_user.person.id, recipient_id, utc_now())
-    except LookupError:
-        abort(404)
     except RecipientProblem as error:
-        return _address(view, error=str(error), status=429)
+        return _address(view, early=str(error), early_id=recipient_id, status=429)
     wake_outbox(settings)
     return _changed(alias_id)
 
 
-@blueprint.post("/addresses/<int:alias_id>/switch")
+@blueprint.post("/addresses/<int(max=2147483647):alias_id>/switch")
 @login_required
 def switch(alias_id: int) -> Page:
     """Switch the address on or off."""
@@ -161,7 +167,7 @@ def switch(alias_id: int) -> Page:
     return _changed(alias_id)
 
 
-@blueprint.post("/addresses/<int:alias_id>/give-up")
+@blueprint.post("/addresses/<int(max=2147483647):alias_id>/give-up")
 @login_required
 def give_up(alias_id: int) -> Page:
     """Give the address up, when its name was typed as confirmation."""
@@ -208,6 +214,7 @@ def _home(
     polls: int = 0,
     focus: str = "",
     asked_in_vain: bool = False,
+    typed: str | None = None,
 ) -> tuple[str, int]:
     """Render the home page, its table of rows, or with HTMX the one row that changed."""
     person = current_user.person
@@ -222,6 +229,8 @@ def _home(
         "polls": polls,
         "focus": focus,
         "has_recipient": first_recipient(person) is not None,
+        "suggested": suggested_recipient(person),
+        "typed": typed,
     }
     if htmx and only is not None:
         row = next(row for row in shown if row.domain.name == only)
@@ -235,11 +244,13 @@ def _own(alias_id: int) -> AliasView:
     return views[0] if views else abort(404)
 
 
-def _address(
-    view: AliasView, status: int = 200, error: str = "", typed: str = "", give_up_error: str = ""
-) -> tuple[str, int]:
-    """Render the address page, or with HTMX its changing part."""
-    context = {"view": view, "error": error, "typed": typed, "give_up_error": give_up_error}
+def _address(view: AliasView, status: int = 200, **said: str | int) -> tuple[str, int]:
+    """Render the address page, or with HTMX its changing part.
+
+    said: `error` and what was `typed` as a recipient, `early` for the recipient `early_id`, or
+    `give_up_error`.
+    """
+    context = {"view": view, **said}
     name = "portal/_address.html" if htmx else "portal/address.html"
     return render_template(name, **context), status
 

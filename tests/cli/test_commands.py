@@ -1,0 +1,205 @@
+"""The `waypost` command as an operator runs it: real processes, a real resolver, a pretend Launchpad."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from core.audit import OPERATOR
+from core.models import Alias, AuditEntry, Domain, Person, RoleGrant, Session
+from core.people import SignIn, sign_in
+from core.settings import Settings
+from core.sync import ask_about
+from devtools.people import demo_world
+from devtools.servers import PretendServers
+from tests.support.arrange import UNKNOWN, make_alias, make_domain, make_recipient
+from tests.support.environment import environment_of
+
+Waypost = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def outside() -> Iterator[PretendServers]:
+    """Launchpad, Ubuntu One and a resolver of this module's own."""
+    servers = PretendServers(demo_world())
+    servers.start()
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture
+def settings(settings: Settings, outside: PretendServers) -> Settings:
+    """The tests' settings, with the outside world on loopback."""
+    host, port = outside.resolver.address
+    return settings.model_copy(
+        update={
+            "resolver": f"{host}:{port}",
+            "launchpad_api_url": outside.launchpad.url,
+            "launchpad_web_url": outside.launchpad.url,
+            "openid_provider_url": outside.ubuntu_one.url,
+            "openid_endpoint": outside.ubuntu_one.endpoint,
+            "openid_claimed_id_prefix": outside.ubuntu_one.identifier_prefix,
+        }
+    )
+
+
+@pytest.fixture
+def waypost(settings: Settings, db: object) -> Waypost:
+    """Runs the installed command in a process of its own."""
+    environment = environment_of(settings)
+
+    def run(*arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+        command = [str(Path(sys.executable).parent / "waypost"), *arguments]
+        return subprocess.run(
+            command, env=environment, input=typed, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    return run
+
+
+def signed_in(outside: PretendServers, settings: Settings, name: str, now: object) -> Person:
+    """Let one of the pretend world's people sign in, as the portal does."""
+    from core.directories import Deadline
+    from core.directories.launchpad import Launchpad
+
+    subject = outside.ubuntu_one.claimed_id(name)
+    directory = Launchpad(settings.launchpad_api_url, "tests")
+    arrival = SignIn(settings.openid_provider_url, subject, f"{name}@home.example.net", True)
+    return sign_in(arrival, ask_about(directory, subject, Deadline(5)), now)[0]
+
+
+def test_a_domain_is_added_then_proven_by_its_record(waypost: Waypost, outside: PretendServers) -> None:
+    added = waypost("domain", "add", "Proj.Example", "--team", "proj-members")
+    assert added.returncode == 0, added.stderr
+    record = added.stdout.split('"')[1]
+    early = waypost("domain", "verify", "proj.example")
+    outside.resolver.add("proj.example", "TXT", '"v=spf1 -all"', f'"{record[:20]}" "{record[20:]}"')
+    proven = waypost("domain", "verify", "proj.example")
+    outside.resolver.remove("proj.example")
+
+    assert early.returncode == 1
+    assert record in early.stdout
+    assert proven.returncode == 0
+    assert "proj.example is verified." in proven.stdout
+    assert "proj.example\tverified" in waypost("domain", "list").stdout
+
+
+def test_dns_trouble_is_told_apart_from_an_absent_record(waypost: Waypost, outside: PretendServers) -> None:
+    waypost("domain", "add", "silent.example", "--team", "proj-members")
+    outside.resolver.trouble("silent.example", "servfail")
+    result = waypost("domain", "verify", "silent.example")
+    outside.resolver.heal()
+
+    assert result.returncode == 1
+    assert "DNS did not answer" in result.stdout
+    assert Domain.get(Domain.name == "silent.example").verified_at is None
+
+
+def test_the_preset_has_ubuntus_six_domains(waypost: Waypost) -> None:
+    waypost("domain", "add", "--preset", "ubuntu")
+
+    listed = waypost("domain", "list").stdout
+    assert listed.count("not verified") == 6
+    assert "ubuntustudio.com\tnot verified\tubuntustudio-core" in listed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("domain", "add", "no domain", "--team", "x"), "not complete"),
+        (("domain", "add", "proj.example"), "--team"),
+        (("domain", "add", "--preset", "../../etc/passwd"), "no preset"),
+        (("domain", "verify", "elsewhere.example"), "Not added yet"),
+        (("route", "nonsense"), "name@example.org"),
+        (("person", "ban", "nobody-here", "--yes"), "Nobody here"),
+        (("admin", "grant", "nobody-here", "--yes"), "Nobody named nobody-here has signed in"),
+        (("admin", "grant", "https://evil.example/+id/x", "--yes"), "A claimed id begins with"),
+    ],
+)
+def test_a_senseless_command_says_what_to_do(
+    waypost: Waypost, arguments: tuple[str, ...], sentence: str
+) -> None:
+    result = waypost(*arguments)
+
+    assert result.returncode != 0
+    assert sentence in result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_route_says_where_mail_goes(waypost: Waypost, now: object) -> None:
+    recipient = make_recipient(None, now, "ada@home.example.net")
+    make_alias(None, make_domain(now), now, "ada", recipients=[recipient])
+
+    found, unknown = waypost("route", "Ada+list@proj.example"), waypost("route", "bob@proj.example")
+
+    assert found.stdout == "Ada+list@proj.example: goes to ada@home.example.net (as ada@proj.example)\n"
+    assert unknown.returncode == 1
+    assert "550 5.1.1" in unknown.stdout
+
+
+def test_a_role_is_tied_to_the_claimed_id_behind_a_name(
+    waypost: Waypost, outside: PretendServers, settings: Settings, now: object
+) -> None:
+    signed_in(outside, settings, "kaia", now)
+    make_domain(now)
+
+    refused = waypost("admin", "grant", "kaia", "--domain", "proj.example", typed="n\n")
+    assert RoleGrant.select().count() == 0
+    granted = waypost("admin", "grant", "kaia", "--domain", "proj.example", typed="y\n")
+    again = waypost(
+        "admin", "grant", outside.ubuntu_one.claimed_id("kaia"), "--domain", "proj.example", "--yes"
+    )
+
+    assert refused.returncode != 0
+    assert outside.ubuntu_one.claimed_id("kaia") in granted.stdout
+    assert RoleGrant.get().subject == outside.ubuntu_one.claimed_id("kaia")
+    assert "was domain_admin of proj.example already" in again.stdout
+    assert RoleGrant.select().count() == 1
+
+
+def test_a_name_that_changed_hands_gets_no_role(
+    waypost: Waypost, outside: PretendServers, settings: Settings, now: object
+) -> None:
+    subject = outside.ubuntu_one.claimed_id("gail-moss")
+    person = sign_in(SignIn(settings.openid_provider_url, subject), UNKNOWN, now)[0]
+    Person.update(launchpad_name="gail").where(Person.id == person.id).execute()  # as it was before
+
+    result = waypost("admin", "grant", "gail", "--yes")
+
+    assert result.returncode != 0
+    assert "Launchpad does not confirm" in result.stderr
+    assert RoleGrant.select().count() == 0
+
+
+def test_a_ban_holds_addresses_and_ends_sessions_until_it_is_lifted(
+    waypost: Waypost, outside: PretendServers, settings: Settings, now: object
+) -> None:
+    person = signed_in(outside, settings, "ada", now)
+    recipient = person.recipients.get()
+    make_alias(person, make_domain(now), now, "ada", recipients=[recipient])
+
+    waypost("person", "ban", "ada", typed="y\n")
+    during = waypost("route", "ada@proj.example").stdout
+    sessions = Session.select().count()
+    waypost("person", "unban", "ada", "--yes")
+    after = waypost("route", "ada@proj.example")
+
+    assert "550 5.2.1" in during
+    assert sessions == 0
+    assert after.returncode == 0
+    assert Alias.get().hold == "none"
+    verbs = [entry.verb for entry in AuditEntry.select().where(AuditEntry.actor == OPERATOR)]
+    assert verbs[-2:] == ["person-banned", "person-unbanned"]
+
+
+def test_a_missing_setting_stops_the_command_with_its_name() -> None:
+    command = [str(Path(sys.executable).parent / "waypost"), "domain", "list"]
+    result = subprocess.run(
+        command, env={"PATH": ""}, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert result.returncode == 78
+    assert "DATABASE_URL is not set" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,126 @@
+"""A private PostgreSQL server on loopback, for one run of the tests."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+
+PATIENCE = 60.0  # seconds for the start, on a busy machine
+SYSTEM_USER = "postgres"  # the server refuses to run as root
+
+_CONFIGURATION = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "max_connections": "100",
+    "max_wal_size": "4GB",
+    "shared_buffers": "64MB",
+}
+
+
+def find_binaries() -> Path | None:
+    """Return the folder of Debian's newest PostgreSQL that has both initdb and postgres, or None."""
+    folders = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    complete = [folder for folder in folders if (folder / "postgres").exists()]
+    return max(complete, key=lambda folder: float(folder.parent.name), default=None)
+
+
+class PostgresServer:
+    """Its databases are reached by `url(name)`; nothing of it stays after `stop`."""
+
+    def __init__(self, binaries: Path) -> None:
+        self._binaries = binaries
+        self._folder = Path(tempfile.mkdtemp(prefix="waypost-postgres-"))
+        self._port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Make an empty server and wait until it answers; raises RuntimeError with its log otherwise."""
+        if os.geteuid() == 0:
+            account = pwd.getpwnam(SYSTEM_USER)
+            os.chown(self._folder, account.pw_uid, account.pw_gid)
+        data = str(self._folder / "data")
+        initdb = [str(self._binaries / "initdb"), "--pgdata", data, "--username", "waypost", "--no-sync"]
+        subprocess.run(
+            [*_as_system_user(), *initdb, "--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8"],
+            check=True,
+            capture_output=True,
+            cwd="/",
+        )
+        options = [part for name, value in _CONFIGURATION.items() for part in ("-c", f"{name}={value}")]
+        with (self._folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [*_as_system_user(), str(self._binaries / "postgres"), "-D", data, "-p", str(self._port)]
+                + options,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+            )
+        self._wait_until_it_answers(self._process)
+
+    def stop(self) -> None:
+        """End the server by its process id and remove its files."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)  # "fast shutdown": clients are cut off
+            try:
+                self._process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def url(self, name: str) -> str:
+        """Return DATABASE_URL for one of its databases."""
+        return f"postgresql://waypost@127.0.0.1:{self._port}/{name}"
+
+    def create(self, name: str) -> str:
+        """Make an empty database; return its URL."""
+        self.command(f'CREATE DATABASE "{name}" TEMPLATE template0')
+        return self.url(name)
+
+    def drop(self, name: str) -> None:
+        """Remove a database, whoever is still connected to it."""
+        self.command(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def command(self, sql: str) -> None:
+        """Run a statement as the superuser, outside any transaction and any test's database."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(sql.encode())
+
+    def _wait_until_it_answers(self, process: "subprocess.Popen[bytes]") -> None:
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self.command("SELECT 1")
+            except psycopg.OperationalError:
+                if process.poll() is not None or time.monotonic() > end:
+                    log = (self._folder / "log").read_text(errors="replace")
+                    self.stop()
+                    raise RuntimeError(f"PostgreSQL does not start:\n{log}") from None
+                time.sleep(0.05)
+            else:
+                return
+
+
+def _as_system_user() -> list[str]:
+    """Return the words before a command that run it as PostgreSQL's own user, and end it with us."""
+    words = ["setpriv", "--pdeathsig", "INT"]
+    if os.geteuid() == 0:
+        words += ["--reuid", SYSTEM_USER, "--regid", SYSTEM_USER, "--init-groups"]
+    return [*words, "--"]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

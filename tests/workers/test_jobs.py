@@ -1,0 +1,214 @@
+"""Jobs in real worker processes, over the embedded broker, against the pretend Launchpad."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from rq.job import Job as RqJob
+from rq.job import JobStatus
+from rq.serializers import JSONSerializer
+
+from core.database import utc_now, write
+from core.models import AccountFact, Membership, Notice, Person, TeamReading
+from core.notices import tell_ops
+from core.people import SignIn, sign_in
+from core.queues import Job, broker, enqueue, wait_for_broker, wake_outbox
+from core.settings import Settings
+from core.standing import facts_of
+from devtools.people import demo_world
+from devtools.servers import PretendServers
+from tests.support.arrange import UNKNOWN, make_domain
+from tests.support.environment import environment_of
+
+PATIENCE = 40.0  # seconds, on a busy machine
+
+
+@pytest.fixture
+def outside() -> Iterator[PretendServers]:
+    """The pretend world, fresh for each test."""
+    servers = PretendServers(demo_world())
+    servers.start()
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture
+def settings(settings: Settings, outside: PretendServers, tmp_path: Path) -> Settings:
+    """The tests' settings with the pretend Launchpad, and a folder for the broker."""
+    return settings.model_copy(
+        update={
+            "launchpad_api_url": outside.launchpad.url,
+            "openid_provider_url": outside.ubuntu_one.url,
+            "openid_endpoint": outside.ubuntu_one.endpoint,
+            "openid_claimed_id_prefix": outside.ubuntu_one.identifier_prefix,
+        }
+    )
+
+
+Run = Callable[[str], subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def run(settings: Settings) -> Iterator[Run]:
+    """Starts `python -m MODULE` with these settings; ends all of them afterwards."""
+    environment = environment_of(settings)
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start(module: str) -> subprocess.Popen[bytes]:
+        running.append(subprocess.Popen([sys.executable, "-m", module], env=environment))
+        return running[-1]
+
+    yield start
+    for process in reversed(running):  # the broker last
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture
+def embedded(run: Run, settings: Settings, db: object) -> subprocess.Popen[bytes]:
+    """The embedded broker, answering."""
+    process = run("workers.broker")
+    wait_for_broker(settings)
+    return process
+
+
+def until(true: Callable[[], object]) -> None:
+    """Wait for something to become true; fails when it does not."""
+    end = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def newcomer(outside: PretendServers, settings: Settings, name: str, now: object) -> Person:
+    """Somebody who signed in while Launchpad was silent."""
+    subject = outside.ubuntu_one.claimed_id(name)
+    return sign_in(SignIn(settings.openid_provider_url, subject), UNKNOWN, now)[0]
+
+
+def test_sync_person_brings_what_launchpad_says(
+    embedded: object, run: Run, settings: Settings, outside: PretendServers, now: object
+) -> None:
+    make_domain(now, teams=["ubuntumembers"])
+    person = newcomer(outside, settings, "ada", now)
+
+    assert enqueue(settings, Job.SYNC_PERSON, person.id)
+    run("workers")
+    until(lambda: Person.get_by_id(person.id).asked_at)
+
+    facts = facts_of(Person.get_by_id(person.id))
+    assert facts.valid.holds
+    assert facts.coc_signed.holds
+    assert facts.memberships["ubuntumembers"].holds
+
+
+def test_the_same_job_waits_only_once(embedded: object, settings: Settings) -> None:
+    for _ in range(3):
+        assert enqueue(settings, Job.SYNC_PERSON, 7)
+
+    with broker(settings) as connection:
+        assert connection.llen("rq:queue:interactive") == 1
+
+
+def test_a_job_that_launchpad_leaves_unanswered_is_tried_again(
+    embedded: object, run: Run, settings: Settings, outside: PretendServers, now: object
+) -> None:
+    make_domain(now, teams=["ubuntumembers"])
+    person = newcomer(outside, settings, "ada", now)
+    outside.launchpad.fail("html-200", times=1)
+    enqueue(settings, Job.SYNC_PERSON, person.id)
+    run("workers")
+
+    def waits_for_its_next_try() -> bool:
+        with broker(settings) as connection:
+            job = RqJob.fetch(f"sync_person-{person.id}", connection=connection, serializer=JSONSerializer)
+            return job.get_status() == JobStatus.SCHEDULED
+
+    until(waits_for_its_next_try)
+    assert AccountFact.select().count() == 0
+    assert enqueue(settings, Job.SYNC_PERSON, person.id)  # a press does not wait for the schedule
+    until(lambda: Membership.select().count() == 1)
+
+
+def test_the_schedule_reads_all_mapped_teams(
+    embedded: object, run: Run, settings: Settings, now: object
+) -> None:
+    make_domain(now, teams=["ubuntumembers"])
+    make_domain(now, "kubuntu.example", teams=["kubuntu-members"])
+    run("workers.schedule")
+    run("workers")
+
+    until(lambda: TeamReading.select().count() == 2)
+    assert {row.team for row in TeamReading.select()} == {"ubuntumembers", "kubuntu-members"}
+
+
+def test_a_member_who_left_is_asked_about_by_identity(
+    embedded: object, run: Run, settings: Settings, outside: PretendServers, now: object
+) -> None:
+    make_domain(now, teams=["ubuntumembers"])
+    person = newcomer(outside, settings, "ada", now)
+    enqueue(settings, Job.SYNC_PERSON, person.id)
+    run("workers")
+    until(lambda: Membership.select().count() == 1)
+    outside.world.leave("ada", "ubuntumembers")
+    enqueue(settings, Job.SYNC_TEAM, "ubuntumembers")
+
+    until(lambda: Membership.get().first_no_at)
+    assert Membership.get().holds, "one no is no no"
+
+
+def test_a_job_queued_before_the_broker_was_killed_runs_afterwards(
+    embedded: subprocess.Popen[bytes], run: Run, settings: Settings, outside: PretendServers, now: object
+) -> None:
+    make_domain(now, teams=["ubuntumembers"])
+    person = newcomer(outside, settings, "ada", now)
+    enqueue(settings, Job.SYNC_PERSON, person.id)
+    time.sleep(1.5)  # the broker writes its file once a second
+    embedded.send_signal(signal.SIGKILL)
+    embedded.wait()
+    run("workers.broker")
+    wait_for_broker(settings)
+    run("workers")
+
+    until(lambda: Membership.select().count() == 1)
+
+
+def test_a_worker_killed_in_the_middle_loses_no_job(
+    embedded: object, run: Run, settings: Settings, outside: PretendServers, now: object
+) -> None:
+    make_domain(now, teams=["ubuntumembers"])
+    person = newcomer(outside, settings, "ada", now)
+    outside.launchpad.latency = 3
+    enqueue(settings, Job.SYNC_PERSON, person.id)
+    first = run("workers")
+    until(lambda: outside.launchpad.count("/devel/people"))
+    first.kill()
+    first.wait()
+    outside.launchpad.latency = 0
+    run("workers")
+    enqueue(settings, Job.SYNC_TEAM, "ubuntumembers")  # the schedule comes by
+
+    until(lambda: TeamReading.select().count() == 1)
+
+
+def test_without_a_broker_nothing_breaks(settings: Settings, db: object) -> None:
+    assert enqueue(settings, Job.SYNC_PERSON, 7) is False
+    assert wake_outbox(settings) is False
+
+
+def test_the_outbox_waits_for_a_relay_that_is_not_there(
+    embedded: object, run: Run, settings: Settings
+) -> None:
+    now = utc_now()
+    with write():
+        tell_ops("name-taken-over", None, {}, "x", now)
+    run("workers")
+    wake_outbox(settings)
+
+    until(lambda: Notice.get().due_at > now)
+    assert Notice.get().sent_at is None
+    assert Notice.get().failed_with is None
