@@ -11,8 +11,9 @@ from urllib.parse import quote
 
 import psycopg
 
+from core.addresses import AddressError, parse_address
 from core.database import sqlite_path
-from core.routing import AliasFacts, Entitlement, Hold, RouteRecipient, Switch
+from core.routing import AliasFacts, Entitlement, Hold, Order, RouteRecipient, Switch
 
 BUSY_MS = 50
 """How long a lookup waits for a lock before it is given up (the relay then answers 451)."""
@@ -25,7 +26,7 @@ class AliasTableUnavailable(Exception):
 _SERVES = "SELECT 1 FROM domain WHERE name = ? AND verified_at IS NOT NULL AND removed_at IS NULL"
 _FIND = """
 SELECT a.id, a.entitlement, a.switch, a.switched_at, a.hold, a.grace_until, a.unreachable_since,
-       r.address,
+       a.delivery_order, a.keeps_tag, r.address,
        r.imported_at IS NOT NULL OR (r.verified_at IS NOT NULL AND (
            r.person_id = a.person_id
            OR EXISTS (SELECT 1 FROM alias_owner o WHERE o.alias_id = a.id AND o.person_id = r.person_id)
@@ -35,7 +36,16 @@ JOIN alias a ON a.domain_id = d.id
 LEFT JOIN alias_recipient ar ON ar.alias_id = a.id
 LEFT JOIN recipient r ON r.id = ar.recipient_id
 WHERE d.name = ? AND a.local_part = ?
-ORDER BY ar.position
+ORDER BY r.failing_since IS NOT NULL, ar.position
+"""
+_ALIASES_OF = """
+SELECT r.address, a.local_part, d.name
+FROM recipient r
+JOIN alias_recipient ar ON ar.recipient_id = r.id
+JOIN alias a ON a.id = ar.alias_id
+JOIN domain d ON d.id = a.domain_id
+WHERE r.address_key = ?
+ORDER BY a.id
 """
 _ADMINS = """
 SELECT r.address, g.role
@@ -78,9 +88,22 @@ class SqlAliasTable:
         rows = self._rows(_ADMINS, domain)
         return list(dict.fromkeys(address for address, role in rows if role == rows[0][1]))
 
+    def aliases_of(self, recipients: Sequence[str]) -> dict[str, str]:
+        """Return which of these addresses are recipients of ours, each with an alias that leads there."""
+        found: dict[str, str] = {}
+        for recipient in recipients:
+            try:
+                rows = self._rows(_ALIASES_OF, parse_address(recipient).key)
+            except AddressError:
+                continue
+            if rows:
+                found[recipient] = f"{rows[0][1]}@{rows[0][2]}"
+        return found
+
 
 def _facts(rows: list[Any]) -> AliasFacts:
     alias_id, entitlement, switch, switched_at, hold, grace_until, unreachable_since = rows[0][:7]
+    order, keeps_tag = rows[0][7:9]
     return AliasFacts(
         alias_id,
         Entitlement(entitlement),
@@ -89,7 +112,9 @@ def _facts(rows: list[Any]) -> AliasFacts:
         Hold(hold),
         None if grace_until is None else _moment(grace_until),
         None if unreachable_since is None else _moment(unreachable_since),
-        _recipients(row[7:] for row in rows if row[7] is not None),
+        _recipients(row[9:] for row in rows if row[9] is not None),
+        Order(order),
+        bool(keeps_tag),
     )
 
 

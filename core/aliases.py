@@ -78,6 +78,7 @@ def claim(person_id: int, domain: Domain, recipient: str | None, record_secret: 
 def _claim(person_id: int, domain: Domain, recipient: str | None, record_secret: str, now: datetime) -> Alias:
     with write():
         person = lock_person(person_id)
+        domain = Domain.get_by_id(domain.id)  # it may have been removed since the page was shown
         local_part = local_part_of(person)
         decision = decision_for(person, domain, now)
         if decision.answer is not Answer.YES or local_part is None:

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime
 
-from core.database import database
+from core.database import database, lock_for_all
 from core.models import AuditEntry, AuditValue
 from core.secrets import derive_key, equal, keyed_hash
 
@@ -49,8 +49,7 @@ def record(
     """
     if _key is None or not database.in_transaction():
         raise RuntimeError("an audit entry needs a key and the transaction of its change")
-    if database.obj.for_update:  # PostgreSQL lets two writers in; the chain has one end
-        database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    lock_for_all(_LOCK)  # the chain has one end
     last = AuditEntry.select(AuditEntry.mac).order_by(AuditEntry.id.desc()).first()
     salt = secrets.token_bytes(16)
     text = json.dumps(values, sort_keys=True, ensure_ascii=False, default=str)

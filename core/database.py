@@ -83,6 +83,15 @@ def write() -> AbstractContextManager[Any]:
     return database.atomic()
 
 
+def lock_for_all(number: int) -> None:
+    """Let one transaction at a time go on from here; held until it ends.
+
+    number: one for each purpose. SQLite's write transaction is alone anyway.
+    """
+    if database.obj.for_update:
+        database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (number,))
+
+
 def migrate() -> list[str]:
     """Bring the tables up to date; does nothing when they are.
 

@@ -3,16 +3,16 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from email.headerregistry import Address as HeaderAddress
+from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime
+from email.utils import format_datetime, quote
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from core.addresses import parse_address
+from core.delivery import why_refused
 from core.models import Alias, Notice, Person, Recipient, by_id
 from core.recipients import PROOF_LASTS, proof_expires, proof_token
 from core.secrets import derive_key, keyed_hash
@@ -44,19 +44,28 @@ def write_letter(notice: Notice, settings: Settings, now: datetime) -> Letter | 
     facts = _facts(notice, settings, now)
     if facts is None:
         return None
-    to = notice.recipient.address if notice.recipient is not None else settings.ops_address
+    to = _address_of(notice, settings)
     subject, _, body = _templates.get_template(f"{notice.kind}.txt").render(facts).partition("\n")
-    message = EmailMessage(policy=SMTP.clone(max_line_length=78, utf8=parse_address(to).needs_smtputf8))
-    sender = parse_address(settings.mail_from)
-    message["From"] = HeaderAddress(_plain(settings.project_name), sender.local_part, sender.domain)
-    message["To"] = _header_address(to)
-    message["Subject"] = _plain(subject)
-    message["Date"] = format_datetime(notice.made_at)
     key = derive_key(settings.secret_key, "message id")
-    message["Message-ID"] = f"<{keyed_hash(key, notice.unique_key)[:40]}@{settings.srs_domain}>"
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(body.strip() + "\n", cte="quoted-printable" if not body.isascii() else "7bit")
-    return Letter(to, message.as_bytes())
+    header = [
+        f"From: {_phrase(settings.project_name)} <{settings.mail_from}>",
+        f"To: <{to}>",
+        f"Subject: {_words(subject)}",
+        f"Date: {format_datetime(notice.made_at)}",
+        f"Message-ID: <{keyed_hash(key, notice.unique_key)[:40]}@{settings.srs_domain}>",
+        "Auto-Submitted: auto-generated",
+    ]
+    content = EmailMessage(policy=SMTP)
+    content.set_content(body.strip() + "\n", cte="7bit" if body.isascii() else "quoted-printable")
+    return Letter(to, "\r\n".join(header).encode() + b"\r\n" + content.as_bytes())
+
+
+def _address_of(notice: Notice, settings: Settings) -> str:
+    if notice.recipient is not None:
+        return str(notice.recipient.address)
+    if notice.to_sign_in and notice.person is not None:
+        return str(notice.person.sign_in_email)
+    return settings.ops_address
 
 
 def _facts(notice: Notice, settings: Settings, now: datetime) -> dict[str, Any] | None:
@@ -70,6 +79,10 @@ def _facts(notice: Notice, settings: Settings, now: datetime) -> dict[str, Any] 
             return None
         facts[name] = row
     facts.setdefault("person", notice.person)
+    if facts.get("recipient") is not None and notice.kind.startswith("recipient-"):
+        facts["why"] = why_refused(facts["recipient"].failing_with or "")
+    if notice.kind == "relay-refused":
+        facts["subject"] = notice.unique_key.split(":")[1]
     if notice.kind == "verify-recipient":
         recipient = facts["recipient"]
         if recipient.proof_nonce is None or not notice.unique_key.endswith(recipient.proof_nonce):
@@ -82,11 +95,20 @@ def _facts(notice: Notice, settings: Settings, now: datetime) -> dict[str, Any] 
     return facts
 
 
-def _plain(text: str) -> str:
-    """Fit a text for a header: no line ends or other control characters, 200 characters at most."""
-    return "".join(char if char.isprintable() else " " for char in text)[:200].strip()
+def _words(text: str) -> str:
+    """Write a text into a header field (RFC 5322 §2.2, RFC 2047).
+
+    By hand: Python's header registry decodes encoded words wherever they stand, in an address too,
+    and writes out the line ends that were hidden in them. Here nothing is decoded. 200 characters
+    at most, and no control characters.
+    """
+    plain = "".join(char if char.isprintable() else " " for char in text)[:200].strip()
+    if plain.isascii() and "=?" not in plain:
+        return plain
+    return Header(plain, "utf-8", maxlinelen=76).encode(linesep="\r\n")
 
 
-def _header_address(text: str) -> HeaderAddress:
-    address = parse_address(text)
-    return HeaderAddress("", address.local_part, address.domain)
+def _phrase(text: str) -> str:
+    """Write a name before an address: as a quoted string, or as encoded words."""
+    words = _words(text)
+    return f'"{quote(words)}"' if words.isascii() and "=?" not in words else words

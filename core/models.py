@@ -18,7 +18,7 @@ from peewee import (
 )
 
 from core.database import UtcDateTimeField, database
-from core.routing import Entitlement, Hold, Switch
+from core.routing import Entitlement, Hold, Order, Switch
 
 
 class Table(Model):
@@ -118,6 +118,9 @@ class Alias(Table):
     switch = CharField(12, default=Switch.ON)
     switched_at = UtcDateTimeField()
     hold = CharField(10, default=Hold.NONE)
+    delivery_order = CharField(5, default=Order.ALL)
+    keeps_tag = BooleanField(default=False)
+    """Whether `ada+list@` goes to `recipient+list@`."""
     unreachable_since = UtcDateTimeField(null=True)
     """Since when no recipient is verified; None while one is."""
     reserved_issuer = CharField(255, null=True)
@@ -165,6 +168,9 @@ class Recipient(Table):
     proof_sent_at = UtcDateTimeField(null=True)
     proof_refused = CharField(10, null=True)
     """Enhanced status code with which its server refused our verification mail for good."""
+    failing_since = UtcDateTimeField(null=True)
+    failing_with = CharField(10, null=True)
+    """Enhanced status code of the last refusal that was about the mailbox; gone at its next 250."""
     added_at = UtcDateTimeField()
 
     class Meta:
@@ -184,6 +190,22 @@ class AliasRecipient(Table):
 
     class Meta:
         indexes = ((("alias", "recipient"), True),)
+
+
+class DeliveryCount(Table):
+    """How often what happened with a recipient on a day; all that is kept of mail."""
+
+    id = AutoField()
+    recipient = ForeignKeyField(Recipient, on_delete="CASCADE")
+    day = CharField(10)
+    """In UTC, as 2026-11-25."""
+    event = CharField(20)
+    enhanced = CharField(10)
+    """Enhanced status code (RFC 3463); empty for a delivery."""
+    count = IntegerField()
+
+    class Meta:
+        indexes = ((("recipient", "day", "event", "enhanced"), True),)
 
 
 class Membership(Table):
@@ -247,7 +269,8 @@ class Notice(Table):
     person = ForeignKeyField(Person, null=True, on_delete="CASCADE")
     """Whom it concerns."""
     recipient = ForeignKeyField(Recipient, null=True, on_delete="CASCADE")
-    """Where it goes; None for the admins of the domain or the ops address."""
+    """Where it goes; None for the person's sign-in address or the ops address."""
+    to_sign_in = BooleanField(default=False)
     subject_ids = TextField(default="{}")
     """JSON object of the rows it speaks of; never an address or a token."""
     unique_key = CharField(200, unique=True)
@@ -345,8 +368,8 @@ class StashedAnswer(Table):
 
 TABLES: tuple[type[Table], ...] = (
     Domain, DomainTeam, TeamReading, Person, Identity, Alias, AliasOwner, Recipient, AliasRecipient,
-    Membership, AccountFact, Waiver, Notice, Session, RoleGrant, ReservedName, AuditEntry, AuditValue,
-    UsedNonce, StashedAnswer,
+    DeliveryCount, Membership, AccountFact, Waiver, Notice, Session, RoleGrant, ReservedName,
+    AuditEntry, AuditValue, UsedNonce, StashedAnswer,
 )  # fmt: skip
 
 

@@ -39,6 +39,20 @@ def tell_ops(kind: str, person: Person | None, ids: Mapping[str, int], key: str,
     _write(kind, person, None, ids, key, now)
 
 
+def tell_owner(person: Person, kind: str, ids: Mapping[str, int], key: str, now: datetime) -> None:
+    """Write to a person where it may still get through: every working recipient and the sign-in address.
+
+    For what is wrong with a recipient of theirs. In a transaction.
+    """
+    working = Recipient.select().where(
+        Recipient.person == person, Recipient.verified_at.is_null(False), Recipient.failing_since.is_null()
+    )
+    for recipient in working:
+        _write(kind, person, recipient, ids, f"{key}:{recipient.id}", now)
+    if person.sign_in_email and person.sign_in_email not in {recipient.address for recipient in working}:
+        _write(kind, person, None, ids, f"{key}:sign-in", now, to_sign_in=True)
+
+
 def _write(
     kind: str,
     person: Person | None,
@@ -46,11 +60,14 @@ def _write(
     ids: Mapping[str, int],
     key: str,
     now: datetime,
+    *,
+    to_sign_in: bool = False,
 ) -> None:
     Notice.insert(
         kind=kind,
         person=person,
         recipient=recipient,
+        to_sign_in=to_sign_in,
         subject_ids=json.dumps(ids, sort_keys=True),
         unique_key=key,
         made_at=now,

@@ -8,7 +8,7 @@ from peewee import IntegrityError
 
 from core.addresses import AddressError, parse_address
 from core.audit import Actor, record
-from core.database import write
+from core.database import lock_for_all, write
 from core.domains import is_ours
 from core.facts import Answer
 from core.models import Alias, Identity, Person, Recipient
@@ -17,6 +17,9 @@ from core.ownership import lock_person
 from core.routing import Hold
 from core.sessions import end_all_sessions, open_session
 from core.sync import PersonReading, clean_name, store_reading
+
+NEWCOMERS = 0x5741_594E
+"""Lock number: of two new identities of one account, the second must find the first."""
 
 Change = Callable[[Actor, Person, datetime], None]
 """What an admin does to a person: `ban` or `unban`."""
@@ -59,6 +62,9 @@ def _sign_in(arrival: SignIn, reading: PersonReading, now: datetime) -> tuple[Pe
         person = _person_of(arrival, reading, now)
         if person.banned_at is not None:
             raise SignInRefused("An admin of this project has closed this account.")
+        account = reading.account.account
+        if account is not None and account.name != person.launchpad_name:
+            _flag_taken_name(person, account.name, now)
         _take_hints(person, arrival)
         store_reading(person, reading, now)
         _first_recipient(person, now)
@@ -71,6 +77,7 @@ def _person_of(arrival: SignIn, reading: PersonReading, now: datetime) -> Person
     if identity is not None:
         return lock_person(identity.person_id)
     account = reading.account.account
+    lock_for_all(NEWCOMERS)
     known = account and Person.get_or_none(
         Person.launchpad_name == account.name, Person.account_created == account.created
     )
@@ -87,13 +94,12 @@ def _person_of(arrival: SignIn, reading: PersonReading, now: datetime) -> Person
         tell_person(person, "identity-joined", {"person": person.id}, f"joined:{identity.id}", now)
     else:
         record(actor, "person-signed-in-first", {"person": person.id}, values, now)
-        _flag_taken_name(person, account.name if account else None, now)
     return person
 
 
-def _flag_taken_name(person: Person, name: str | None, now: datetime) -> None:
-    """Tell ops when a newcomer's Launchpad name is that of another person of ours."""
-    other = name and Person.get_or_none(Person.launchpad_name == name, Person.id != person.id)
+def _flag_taken_name(person: Person, name: str, now: datetime) -> None:
+    """Tell ops when somebody comes with a Launchpad name that is another person's here."""
+    other = Person.get_or_none(Person.launchpad_name == name, Person.id != person.id)
     if other:
         ids = {"person": other.id, "newcomer": person.id}
         tell_ops("name-taken-over", person, ids, f"name-taken-over:{other.id}:{person.id}", now)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from core.addresses import Address
+from core.addresses import MAX_LOCAL, Address
 from core.reserved import ROLE_NAMES
 
 LATER_LASTS = timedelta(days=3)
@@ -40,6 +40,14 @@ class Hold(StrEnum):
     ADMIN = "admin"
     BAN = "ban"
     LAUNCHPAD = "launchpad"
+
+
+class Order(StrEnum):
+    """To whom of its recipients an alias delivers: its owner's choice."""
+
+    ALL = "all"
+    FIRST = "first"
+    """To the first that takes it; the next one is tried after a permanent refusal only."""
 
 
 class Fate(StrEnum):
@@ -108,6 +116,10 @@ class AliasFacts:
     unreachable_since: datetime | None = None
     """Since when no recipient is verified; None while one is."""
     recipients: Sequence[RouteRecipient] = ()
+    """In the owner's order, those that are failing last."""
+    order: Order = Order.ALL
+    keeps_tag: bool = False
+    """Whether `ada+list@` goes to `recipient+list@`."""
 
 
 class AliasTable(Protocol):
@@ -134,6 +146,7 @@ class Route:
     alias_id: int | None = None
     """Row of the alias; None for a role name that goes to the domain's admins."""
     recipients: tuple[str, ...] = ()
+    order: Order = Order.ALL
     is_role: bool = False
     """`postmaster`, `abuse` and the like: never refused by policy."""
     reply: Reply = field(default=REPLIES[Fate.DELIVER])
@@ -182,12 +195,29 @@ def route(table: AliasTable, address: Address, ops_address: str, now: datetime) 
             break
     if found.fate is not Fate.DELIVER and names[-1] in ROLE_NAMES:
         admins = tuple(table.admin_recipients(address.domain)) or (ops_address,)
-        return Route(address, Fate.DELIVER, f"{names[-1]}@{address.domain}", None, admins, is_role=True)
+        alias = f"{names[-1]}@{address.domain}"
+        return Route(address, Fate.DELIVER, alias, recipients=admins, is_role=True)
     return found
 
 
 def _from_facts(address: Address, name: str, facts: AliasFacts, now: datetime) -> Route:
     fate = alias_fate(facts, now)
-    recipients = tuple(r.address for r in facts.recipients if r.deliverable) if fate is Fate.DELIVER else ()
-    alias = f"{name}@{address.domain}"
-    return Route(address, fate, alias, facts.alias_id, recipients, name in ROLE_NAMES, REPLIES[fate])
+    tag = address.local_part[len(name) :] if facts.keeps_tag else ""
+    recipients = tuple(_tagged(r.address, tag) for r in facts.recipients if r.deliverable)
+    return Route(
+        address,
+        fate,
+        alias=f"{name}@{address.domain}",
+        alias_id=facts.alias_id,
+        recipients=recipients if fate is Fate.DELIVER else (),
+        order=facts.order,
+        is_role=name in ROLE_NAMES,
+        reply=REPLIES[fate],
+    )
+
+
+def _tagged(recipient: str, tag: str) -> str:
+    """Put a sub-address's tag (`+list`) into a recipient, where the local part has room for it."""
+    local_part, _, domain = recipient.rpartition("@")
+    fits = len(f"{local_part}{tag}".encode()) <= MAX_LOCAL and not local_part.endswith('"')
+    return f"{local_part}{tag}@{domain}" if tag and fits else recipient

@@ -42,6 +42,8 @@ def submit(socket: Path, to: str, message: bytes) -> Submission:
         return _outcome(*next(iter(error.recipients.values())))
     except smtplib.SMTPNotSupportedError:
         return Submission(Outcome.REFUSED, "5.6.7")
+    except (smtplib.SMTPConnectError, smtplib.SMTPHeloError):  # it is our own relay that is not ready
+        return Submission(Outcome.TRY_LATER, "4.3.5")
     except smtplib.SMTPResponseException as error:
         if delivered.outcome is not Outcome.DELIVERED:  # else it was only the answer to QUIT
             return _outcome(error.smtp_code, error.smtp_error)

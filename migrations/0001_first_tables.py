@@ -64,6 +64,8 @@ def up(migrator, db):
         switch = CharField(max_length=12, default="on")
         switched_at = BigIntegerField()
         hold = CharField(max_length=10, default="none")
+        delivery_order = CharField(max_length=5, default="all")
+        keeps_tag = BooleanField(default=False)
         unreachable_since = BigIntegerField(null=True)
         reserved_issuer = CharField(null=True)
         reserved_subject = CharField(null=True)
@@ -97,6 +99,8 @@ def up(migrator, db):
         proof_nonce = CharField(null=True, max_length=64)
         proof_sent_at = BigIntegerField(null=True)
         proof_refused = CharField(null=True, max_length=10)
+        failing_since = BigIntegerField(null=True)
+        failing_with = CharField(null=True, max_length=10)
         added_at = BigIntegerField()
 
         class Meta:
@@ -144,6 +148,20 @@ def up(migrator, db):
 
     db.create_tables([AuditValue])
 
+    class DeliveryCount(Model):
+        recipient = ForeignKeyField(Recipient, on_delete="CASCADE")
+        day = CharField(max_length=10)
+        event = CharField(max_length=20)
+        enhanced = CharField(max_length=10)
+        count = IntegerField()
+
+        class Meta:
+            database = db
+            table_name = "delivery_count"
+            indexes = ((("recipient", "day", "event", "enhanced"), True),)
+
+    db.create_tables([DeliveryCount])
+
     class DomainTeam(Model):
         domain = ForeignKeyField(Domain, on_delete="CASCADE")
         team = CharField(index=True, max_length=100)
@@ -187,6 +205,7 @@ def up(migrator, db):
         kind = CharField(max_length=40)
         person = ForeignKeyField(Person, null=True, on_delete="CASCADE")
         recipient = ForeignKeyField(Recipient, null=True, on_delete="CASCADE")
+        to_sign_in = BooleanField(default=False)
         subject_ids = TextField(default="{}")
         unique_key = CharField(unique=True, max_length=200)
         made_at = BigIntegerField()

@@ -110,7 +110,7 @@ def faults_of(page: Element) -> list[str]:
             found.append(f"<{one.tag}> without words: {one.attributes}")
         if one.tag == "img" and one.get("alt") is None:
             found.append(f"picture without alt: {one.attributes}")
-        if one.tag == "script" and one.text or any(name.startswith("on") for name in one.attributes):
+        if (one.tag == "script" and one.text) or any(name.startswith("on") for name in one.attributes):
             found.append(f"inline script in <{one.tag}>")
         if one.get("style") is not None:
             found.append(f"inline style in <{one.tag}>")

@@ -26,20 +26,23 @@ class Portal:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.url = settings.public_url
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 -- lives as long as the process
+        self._folder = tempfile.TemporaryDirectory(prefix="waypost-portal-")
+        self._log = Path(self._folder.name) / "log"
+        self._read = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start and wait until both processes answer."""
         port = self.url.rpartition(":")[2]
         more = {"PORT": port, "WEB_CONCURRENCY": str(PROCESSES), "LANG": "C.UTF-8"}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "wsgi:app"],
-            cwd=ROOT,
-            env=environment_of(self.settings) | more,
-            stdout=self._log,
-            stderr=self._log,
-        )
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "wsgi:app"],
+                cwd=ROOT,
+                env=environment_of(self.settings) | more,
+                stdout=log,
+                stderr=log,
+            )
         end = time.monotonic() + PATIENCE
         while not self._is_up():
             if self._process.poll() is not None or time.monotonic() > end:
@@ -56,12 +59,18 @@ class Portal:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._log.close()
+        self._folder.cleanup()
 
     def log(self) -> str:
         """Return what the processes wrote so far."""
-        self._log.seek(0)
-        return self._log.read().decode(errors="replace")
+        return self._log.read_text(errors="replace")
+
+    def new_troubles(self) -> list[str]:
+        """Return the lines on errors that nobody expected, written since this was last asked."""
+        text = self.log()
+        lines = text[self._read :].splitlines()
+        self._read = len(text)
+        return [line for line in lines if "unexpected error" in line or "Error handling request" in line]
 
     def processes(self) -> list[int]:
         """Return the pids of the processes that answer requests."""

@@ -429,37 +429,37 @@ def test_a_link_made_with_another_secret_is_broken(prove, unproven):
     assert refusal(lambda: prove(proof_token(unproven, "another secret, of 32 characters"))) is ProofProblem.BROKEN
 
 
-@pytest.mark.parametrize(
-    "forge",
-    [
-        lambda n, e, m: f"{n}.{e}.{m[:-1]}{'0' if m[-1] != '0' else '1'}",
-        lambda n, e, m: f"{n}.{e}.{m[:-1]}",
-        lambda n, e, m: f"{n}.{e}.{m}0",
-        lambda n, e, m: f"{n}.{e}.{m}.",
-        lambda n, e, m: f"{n}.{e}.{m.upper()}",
-        lambda n, e, m: f"{n}.{int(e) + 1}.{m}",
-        lambda n, e, m: f"{n}.{int(e) + 10**9}.{m}",
-        lambda n, e, m: f"{n}.-{e}.{m}",
-        lambda n, e, m: f"{n}.{e}.",
-        lambda n, e, m: f"{n}.{e}",
-        lambda n, e, m: f"{n}..{m}",
-        lambda n, e, m: f".{e}.{m}",
-        lambda n, e, m: f"{int(n) + 1000}.{e}.{m}",
-        lambda n, e, m: f"{'9' * 15}.{e}.{m}",
-        lambda n, e, m: f"{'9' * 40}.{e}.{m}",
-        lambda n, e, m: f"{n}.{'9' * 150}.{m}",
-        lambda n, e, m: f"{n}.{e}.{m}" + "x" * 10_000,
-        lambda n, e, m: f"٣.{e}.{m}",
-        lambda n, e, m: f"{n}.²{e}.{m}",
-        lambda n, e, m: f"{n}.{e}.ü{m}",
-        lambda n, e, m: f"{n}.{e}.\udcff",
-        lambda n, e, m: f"{n}.{e}.\x00",
-        lambda n, e, m: f" {n}.{e}.{m}",
-        lambda n, e, m: f"-{n}.{e}.{m}",
-        lambda n, e, m: "",
-        lambda n, e, m: "..",
-    ],
-)
+FORGERIES = {
+    "mac changed": lambda n, e, m: f"{n}.{e}.{m[:-1]}{'0' if m[-1] != '0' else '1'}",
+    "mac shortened": lambda n, e, m: f"{n}.{e}.{m[:-1]}",
+    "mac lengthened": lambda n, e, m: f"{n}.{e}.{m}0",
+    "mac in capitals": lambda n, e, m: f"{n}.{e}.{m.upper()}",
+    "mac empty": lambda n, e, m: f"{n}.{e}.",
+    "mac missing": lambda n, e, m: f"{n}.{e}",
+    "mac beyond ascii": lambda n, e, m: f"{n}.{e}.ü{m}",
+    "mac with a lone surrogate": lambda n, e, m: f"{n}.{e}.\udcff",
+    "mac with a nul": lambda n, e, m: f"{n}.{e}.\x00",
+    "a fourth part": lambda n, e, m: f"{n}.{e}.{m}.",
+    "a second longer": lambda n, e, m: f"{n}.{int(e) + 1}.{m}",
+    "thirty years longer": lambda n, e, m: f"{n}.{int(e) + 10**9}.{m}",
+    "expiry negative": lambda n, e, m: f"{n}.-{e}.{m}",
+    "expiry empty": lambda n, e, m: f"{n}..{m}",
+    "expiry endless": lambda n, e, m: f"{n}.{'9' * 150}.{m}",
+    "expiry with an odd digit": lambda n, e, m: f"{n}.²{e}.{m}",
+    "number empty": lambda n, e, m: f".{e}.{m}",
+    "number of nobody": lambda n, e, m: f"{int(n) + 1000}.{e}.{m}",
+    "number of 15 digits": lambda n, e, m: f"{'9' * 15}.{e}.{m}",
+    "number of 40 digits": lambda n, e, m: f"{'9' * 40}.{e}.{m}",
+    "number in other digits": lambda n, e, m: f"٣.{e}.{m}",
+    "number after a blank": lambda n, e, m: f" {n}.{e}.{m}",
+    "number negative": lambda n, e, m: f"-{n}.{e}.{m}",
+    "far too long": lambda n, e, m: f"{n}.{e}.{m}" + "x" * 10_000,
+    "nothing": lambda n, e, m: "",
+    "only dots": lambda n, e, m: "..",
+}
+
+
+@pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
 def test_a_link_that_was_tampered_with_is_broken(prove, token, unproven, forge):
     assert refusal(lambda: prove(forge(*token.split(".")))) is ProofProblem.BROKEN
     assert Recipient.get_by_id(unproven.id).verified_at is None

@@ -1,0 +1,130 @@
+"""What the relay reports of deliveries: counts by recipient and day, marks, and word to the owners.
+
+Nothing here knows a sender, a subject, or another server's words.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from peewee import EXCLUDED
+
+from core.addresses import AddressError, parse_address
+from core.database import connection, utc_now, write
+from core.models import Alias, AliasRecipient, DeliveryCount, Person, Recipient
+from core.notices import tell_ops, tell_owner
+
+
+class Event(StrEnum):
+    """What is counted."""
+
+    DELIVERED = "delivered"
+    """The recipient's server said 250: a mark *failing* goes."""
+    REFUSED_MAILBOX = "refused-mailbox"
+    """Refused for good because of the mailbox: the recipient is marked failing."""
+    REFUSED_MESSAGE = "refused-message"
+    """Refused for good because of this message or its sender."""
+    DEFERRED = "deferred"
+    LEFT_OUT = "left-out"
+    """The alias counts as served without this recipient: its owner is told, once a day at most."""
+    ABOUT_US = "about-us"
+    """A server refuses this relay: the ops address is told. `recipient` holds the domain only."""
+
+
+@dataclass(frozen=True)
+class Count:
+    """So many events of one kind on one day (UTC)."""
+
+    event: Event
+    alias_id: int | None
+    recipient: str
+    day: date
+    enhanced: str
+    count: int = 1
+
+
+_WHY = {
+    "5.1.1": "its server says that there is no such mailbox",
+    "5.1.2": "its domain takes no mail",
+    "5.1.10": "its domain says that it takes no mail",
+    "5.2.1": "its server says that the mailbox is switched off",
+    "5.2.2": "its server says that the mailbox is full",
+    "5.2.3": "its server says that the mailbox takes no message of that size",
+}
+
+
+def why_refused(enhanced: str) -> str:
+    """Say in our own words why a mailbox refuses mail. enhanced: status code (RFC 3463)."""
+    return _WHY.get(enhanced, "its server refuses mail for this mailbox")
+
+
+def record(counts: Sequence[Count], now: datetime | None = None) -> None:
+    """Take counts for good: when this returns, whoever must be told will be told.
+
+    Raises the database's errors, and then nothing was taken.
+    """
+    now = now or utc_now()
+    with connection(), write():
+        for count in sorted(counts, key=lambda c: (c.recipient, c.event)):
+            if count.event is Event.ABOUT_US:
+                key = f"about-us:{count.recipient}:{count.enhanced}:{count.day}"
+                tell_ops("relay-refused", None, {}, key[:200], now)
+                continue
+            for recipient in _rows_of(count):
+                _add(recipient, count)
+                _mark(recipient, count, now)
+
+
+def _rows_of(count: Count) -> Iterable[Recipient]:
+    """Find the recipient behind an alias by its address; a sub-address counts for the whole one."""
+    try:
+        address = parse_address(count.recipient)
+    except AddressError:
+        return []
+    stem = f"{address.local_part.partition('+')[0].lower()}@{address.domain}"
+    of_alias = AliasRecipient.select(AliasRecipient.recipient).where(AliasRecipient.alias == count.alias_id)
+    rows = list(
+        Recipient.select().where(Recipient.id.in_(of_alias), Recipient.address_key.in_([address.key, stem]))
+    )
+    exact = [row for row in rows if row.address_key == address.key]
+    return exact or rows
+
+
+def _add(recipient: Recipient, count: Count) -> None:
+    DeliveryCount.insert(
+        recipient=recipient, day=str(count.day), event=count.event, enhanced=count.enhanced, count=count.count
+    ).on_conflict(
+        conflict_target=[
+            DeliveryCount.recipient, DeliveryCount.day, DeliveryCount.event, DeliveryCount.enhanced,
+        ],
+        update={DeliveryCount.count: DeliveryCount.count + EXCLUDED.count},
+    ).execute()  # fmt: skip
+
+
+def _mark(recipient: Recipient, count: Count, now: datetime) -> None:
+    """Set or take away the mark *failing*, and tell the owner what they must know."""
+    row = Recipient.update(failing_since=None, failing_with=None).where(Recipient.id == recipient.id)
+    if count.event is Event.DELIVERED:
+        row.where(Recipient.failing_since.is_null(False)).execute()
+    elif count.event is Event.REFUSED_MAILBOX:
+        since = recipient.failing_since or now
+        Recipient.update(failing_since=since, failing_with=count.enhanced).where(
+            Recipient.id == recipient.id
+        ).execute()
+        _tell_owners(recipient, count, "recipient-failing", now)
+    elif count.event is Event.LEFT_OUT:
+        _tell_owners(recipient, count, "recipient-left-out", now)
+
+
+def _tell_owners(recipient: Recipient, count: Count, kind: str, now: datetime) -> None:
+    """Tell the recipient's person, once a day at most."""
+    person = recipient.person or _owner_of(count.alias_id)
+    if person is not None:
+        ids = {"recipient": recipient.id, "alias": count.alias_id or 0}
+        tell_owner(person, kind, ids, f"{kind}:{recipient.id}:{count.day}", now)
+
+
+def _owner_of(alias_id: int | None) -> Person | None:
+    alias = Alias.get_or_none(Alias.id == alias_id)
+    return alias.person if alias is not None else None

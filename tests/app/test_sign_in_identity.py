@@ -1,0 +1,153 @@
+"""Who somebody is: the claimed id alone, never a name or an address that may change hands."""
+
+from collections.abc import Callable
+
+from core.models import Alias, Identity, Notice, Person, Recipient
+from devtools.accounts import Account
+from devtools.servers import PretendServers
+from devtools.world import World
+from tests.support.portal import Portal
+from tests.support.webclient import Client, Fields
+
+MakePerson = Callable[..., Account]
+
+
+def person_of(outside: PretendServers, suffix: str) -> Person:
+    """Return the person behind an identity."""
+    subject = f"{outside.ubuntu_one.identifier_prefix}{suffix}"
+    return Identity.get(Identity.subject == subject).person
+
+
+def claimed(client: Client, domain: str = "ubuntu.com") -> Alias:
+    """Claim on a domain; return the newest alias there."""
+    answer = client.post(f"/domains/{domain}/claim")
+    assert answer.status == 303, answer.text
+    return Alias.select().order_by(Alias.id.desc()).get()
+
+
+def test_a_renamed_person_is_the_same_person(
+    portal: Portal, client: Client, outside: PretendServers, world: World, member: Account
+) -> None:
+    client.sign_in(member.name)
+    alias = claimed(client)
+    before = person_of(outside, member.suffixes[0])
+    world.rename(member.name, f"{member.name}-new")
+
+    home = client.sign_in(f"{member.name}-new")
+
+    after = person_of(outside, member.suffixes[0])
+    assert after.id == before.id
+    assert after.launchpad_name == f"{member.name}-new"
+    assert alias.text in home.text
+    assert f"Claim {member.name}-new@ubuntu.com" in home.text
+
+
+def test_who_takes_a_freed_name_gets_nothing_of_its_owner(
+    portal: Portal,
+    new_client: Callable[[], Client],
+    outside: PretendServers,
+    world: World,
+    member: Account,
+    new_person: MakePerson,
+) -> None:
+    owner, taker = new_client(), new_client()
+    owner.sign_in(member.name)
+    alias = claimed(owner)
+    newcomer = new_person("ubuntumembers")
+    world.take_name(member.name, moved_to=f"{member.name}-moved", taker=newcomer.name)
+
+    home = taker.sign_in(member.name)
+
+    first, second = person_of(outside, member.suffixes[0]), person_of(outside, newcomer.suffixes[0])
+    assert second.id != first.id
+    assert second.launchpad_name == member.name
+    assert f"/addresses/{alias.id}" not in home.html
+    assert member.email not in home.text
+    assert taker.get(f"/addresses/{alias.id}").status == 404
+    refused = taker.post("/domains/ubuntu.com/claim")
+    assert refused.status == 409
+    assert "Somebody else has this address." in refused.text
+    assert Alias.get_by_id(alias.id).person_id == first.id
+    notice = Notice.get(Notice.kind == "name-taken-over", Notice.person == second)
+    assert notice.recipient_id is None  # goes to the ops address
+
+
+def test_equal_addresses_join_nobody(
+    portal: Portal,
+    new_client: Callable[[], Client],
+    outside: PretendServers,
+    member: Account,
+    new_person: MakePerson,
+) -> None:
+    twin = new_person("ubuntumembers", email=member.email)
+
+    new_client().sign_in(member.name)
+    new_client().sign_in(twin.name)
+
+    one, other = person_of(outside, member.suffixes[0]), person_of(outside, twin.suffixes[0])
+    assert one.id != other.id
+    owners = {row.person_id for row in Recipient.select().where(Recipient.address == member.email)}
+    assert owners == {one.id, other.id}
+
+
+def test_the_same_nickname_from_another_identity_is_another_person(
+    portal: Portal,
+    new_client: Callable[[], Client],
+    outside: PretendServers,
+    member: Account,
+    new_person: MakePerson,
+) -> None:
+    """The provider itself says `member`'s nickname of somebody else."""
+    new_client().sign_in(member.name)
+    other = new_person("ubuntumembers")
+    client = new_client()
+
+    def lie(fields: Fields) -> None:
+        fields["openid.sreg.nickname"] = member.name
+        fields["openid.sreg.email"] = str(member.email)
+
+    attempt = client.begin()
+    client.bring(attempt, client.sign(attempt, other.name, tamper=lie))
+
+    assert person_of(outside, other.suffixes[0]).id != person_of(outside, member.suffixes[0]).id
+    assert person_of(outside, other.suffixes[0]).launchpad_name == other.name
+
+
+def test_a_reserved_name_cannot_be_claimed(
+    portal: Portal, client: Client, world: World, new_person: MakePerson
+) -> None:
+    new_person("ubuntumembers", "kubuntu-members", name="postmaster")
+    home = client.sign_in("postmaster")
+    assert "This name is kept for the project." in home.text
+    assert "Claim postmaster@" not in home.text
+
+    refused = client.post("/domains/ubuntu.com/claim")
+
+    assert refused.status == 403
+    assert "This name is kept for the project." in refused.text
+    assert not Alias.select().where(Alias.local_part == "postmaster").exists()
+    world.rename("postmaster", "postmaster-no-more")
+
+
+def test_nobody_is_called_none(portal: Portal, client: Client, new_person: MakePerson) -> None:
+    stranger = new_person(on_launchpad=False)
+    attempt = client.begin()
+    client.follow(client.bring(attempt, client.sign(attempt, stranger.name, share=())))
+
+    refused = client.post("/domains/ubuntu.com/claim")
+
+    assert refused.status == 403
+    assert "None" not in refused.text
+    assert not Alias.select().where(Alias.local_part == "none").exists()
+
+
+def test_an_account_made_later_is_found_by_checking_again(
+    portal: Portal, client: Client, world: World, new_person: MakePerson
+) -> None:
+    late = new_person("ubuntumembers", on_launchpad=False)
+    client.sign_in(late.name)
+    world.update(late.name, on_launchpad=True)
+
+    home = client.follow(client.post("/home/check"))
+
+    assert f"Claim {late.name}@ubuntu.com" in home.text

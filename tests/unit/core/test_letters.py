@@ -1,0 +1,297 @@
+"""core.letters"""
+
+import email
+import email.policy
+import re
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from core.addresses import parse_address
+from core.letters import Letter, write_letter
+from core.models import Alias, Domain, Notice, Person, Recipient
+from core.notices import tell_admins, tell_ops, tell_person, tell_recipient
+from core.recipients import add_recipient, resend_proof, verify_recipient
+from core.sync import clean_name
+from tests.support.arrange import later, make_alias, make_domain, make_member, make_person, make_recipient
+
+TEMPLATES = Path(__file__).parents[3] / "core" / "templates" / "letters"
+HEADERS = {
+    *("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"),
+    *("MIME-Version", "Content-Type", "Content-Transfer-Encoding"),
+}
+
+
+@pytest.fixture
+def ada(db, now) -> Person:
+    return make_member(now)
+
+
+@pytest.fixture
+def alias(ada, now) -> Alias:
+    return make_alias(ada, make_domain(now), now, recipients=[ada.recipients.get()])
+
+
+@pytest.fixture
+def write_one(settings, now):
+    """Render the one notice in the outbox."""
+    return lambda moment=now: write_letter(Notice.get(), settings, moment)
+
+
+def parse(letter: Letter | None) -> EmailMessage:
+    """Read a letter as a mail program does, and see that its header is what it must be."""
+    assert letter is not None
+    head, _, body = letter.message.partition(b"\r\n\r\n")
+    assert b"\n" not in head.replace(b"\r\n", b"")
+    assert b"\r" not in head.replace(b"\r\n", b"")
+    assert max(map(len, letter.message.splitlines())) <= 998
+    assert b"\n" not in body.replace(b"\r\n", b"")
+    message = email.message_from_string(letter.message.decode(), policy=email.policy.SMTPUTF8)
+    names = [name for name, _ in message.items()]
+    assert len(names) == len(set(names))
+    assert set(names) == HEADERS
+    assert message.defects == []
+    assert len(message["To"].addresses) == len(message["From"].addresses) == 1
+    return message
+
+
+NOTICES = [
+    *("verify-recipient", "address-created", "identity-joined", "name-taken-over"),
+    *("recipient-failing", "recipient-left-out", "relay-refused"),
+]
+
+
+@pytest.fixture(params=NOTICES)
+def kind(request, ada, alias, now) -> str:
+    """Put one notice of each kind that there is into the outbox."""
+    if request.param == "verify-recipient":
+        add_recipient(ada.id, alias.id, "new@work.example.net", now)
+    elif request.param == "address-created":
+        tell_admins(alias.domain, request.param, ada, {"alias": alias.id}, "key", now)
+    elif request.param == "identity-joined":
+        tell_person(ada, request.param, {"person": ada.id}, "key", now)
+    elif request.param == "name-taken-over":
+        newcomer = make_person(now, "newcomer")
+        tell_ops(request.param, newcomer, {"person": ada.id, "newcomer": newcomer.id}, "key", now)
+    elif request.param == "relay-refused":
+        tell_ops(request.param, None, {}, "about-us:home.example.net:5.7.1:2026-11-26", now)
+    else:
+        ids = {"recipient": ada.recipients.get().id, "alias": alias.id}
+        tell_person(ada, request.param, ids, "key", now)
+    return request.param
+
+
+def test_each_kind_is_a_whole_mail(kind, write_one, settings, now):
+    message = parse(write_one())
+
+    assert message["From"].addresses[0].addr_spec == settings.mail_from
+    assert message["From"].addresses[0].display_name == settings.project_name
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Date"].datetime == now
+    assert len(message["Subject"]) > 10
+    assert len(message.get_content().split()) > 5
+
+
+def test_each_kind_goes_where_its_notice_says(kind, write_one, settings):
+    letter = write_one()
+
+    recipient = Notice.get().recipient
+    assert letter.to == (recipient.address if recipient else settings.ops_address)
+    assert parse(letter)["To"].addresses[0].addr_spec == letter.to
+
+
+def test_a_second_try_is_the_same_message(kind, write_one, now):
+    assert write_one(later(now, hours=30)) == write_one(now)
+
+
+def test_every_template_is_tried_here():
+    assert {path.stem for path in TEMPLATES.glob("*.txt")} == set(NOTICES)
+
+
+def test_each_notice_has_a_message_id_of_its_own(ada, alias, settings, now):
+    for number in range(3):
+        tell_ops("address-created", ada, {"alias": alias.id}, f"key{number}", now)
+
+    ids = {parse(write_letter(notice, settings, now))["Message-ID"] for notice in Notice.select()}
+    assert len(ids) == 3
+    assert all(re.fullmatch(r"<[0-9a-f]{40}@srs\.proj\.example>", one) for one in ids)
+
+
+# -- each kind ------------------------------------------------------------------------------------
+
+
+def test_admins_are_told_of_a_new_address(ada, alias, write_one, now):
+    tell_admins(alias.domain, "address-created", ada, {"alias": alias.id}, "key", now)
+    message = parse(write_one())
+
+    assert message["Subject"] == "New @proj.example email address created"
+    assert "ada@proj.example was claimed by Ada" in message.get_content()
+
+
+def link_in(letter: Letter | None) -> str:
+    (link,) = re.findall(r"http\S+/recipients/verify/\S+", parse(letter).get_content())
+    return link
+
+
+def test_the_link_in_the_mail_proves_the_recipient(ada, alias, settings, write_one, now):
+    recipient = add_recipient(ada.id, alias.id, "new@work.example.net", now)
+    link = link_in(write_one())
+
+    assert link.startswith("http://127.0.0.1:8000/recipients/verify/")
+    proven = verify_recipient(link.rpartition("/")[2], ada.id, settings.secret_key, now)
+    assert proven.id == recipient.id
+
+
+def test_the_link_stands_on_one_line(ada, alias, write_one, settings, now):
+    add_recipient(ada.id, alias.id, "new@work.example.net", now)
+    letter = write_letter(
+        Notice.get(), settings.model_copy(update={"public_url": "https://" + "long." * 30 + "example"}), now
+    )
+
+    assert "long.example/recipients/verify/" in link_in(letter)
+
+
+def test_a_recipient_proven_meanwhile_gets_no_mail(ada, alias, settings, write_one, now):
+    add_recipient(ada.id, alias.id, "new@work.example.net", now)
+    verify_recipient(link_in(write_one()).rpartition("/")[2], ada.id, settings.secret_key, now)
+
+    assert write_one() is None
+
+
+def test_only_the_newest_of_two_verification_mails_is_written(ada, alias, settings, now):
+    recipient = add_recipient(ada.id, alias.id, "new@work.example.net", now)
+    resend_proof(ada.id, recipient.id, later(now, minutes=2))
+    old, new = Notice.select().order_by(Notice.id)
+
+    assert write_letter(old, settings, now) is None
+    assert write_letter(new, settings, now) is not None
+
+
+def test_a_mail_whose_link_has_expired_is_not_written(ada, alias, write_one, now):
+    add_recipient(ada.id, alias.id, "new@work.example.net", now)
+
+    assert write_one(later(now, hours=72)) is not None
+    assert write_one(later(now, hours=72, seconds=1)) is None
+
+
+def test_what_a_notice_speaks_of_may_be_gone(ada, alias, write_one, now):
+    tell_ops("address-created", ada, {"alias": alias.id}, "key", now)
+    alias.delete_instance()
+
+    assert write_one() is None
+
+
+# -- B71: nothing that people wrote becomes a header ----------------------------------------------
+
+NASTY = [
+    "Ada\r\nBcc: x@evil.example",
+    "Ada\nBcc: x@evil.example",
+    "Ada\rBcc: x@evil.example",
+    "Ada\u2028Bcc: x@evil.example",
+    "Ada\x85Bcc: x@evil.example",
+    "Ada\x0b\x0c\x1c\x1d\x1eBcc: x@evil.example",
+    "Ada\x00",
+    "=?utf-8?q?a=0d=0aBcc:_x@evil.example?=",
+    "x" * 5000,
+    "🏳️‍🌈" * 50,
+    '"; DROP TABLE alias; --',
+    "https://evil.example click here",
+    "{{7*7}} {% for x in y %}",
+    "<b>鈴木 純</b> & \u202e“Jun”\u202c",
+    "a, b <x@evil.example>",
+    ".\r\n.\r\n",
+]
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_a_display_name_adds_no_header(ada, alias, write_one, now, text):
+    Person.update(display_name=clean_name(text)).execute()
+    tell_ops("address-created", ada, {"alias": alias.id}, "key", now)
+    message = parse(write_one())
+
+    assert message["Subject"] == "New @proj.example email address created"
+    assert "49" not in message.get_content()
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_a_launchpad_name_adds_no_header(ada, write_one, now, text):
+    newcomer = make_person(now, "newcomer")
+    Person.update(launchpad_name=text[:100].replace("\x00", "")).where(Person.id == newcomer.id).execute()
+    tell_ops("name-taken-over", newcomer, {"person": ada.id, "newcomer": newcomer.id}, "key", now)
+
+    assert len(parse(write_one())["Subject"]) <= 250
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_a_project_name_adds_no_header(ada, alias, settings, now, text):
+    tell_ops("address-created", ada, {"alias": alias.id}, "key", now)
+    message = parse(write_letter(Notice.get(), settings.model_copy(update={"project_name": text}), now))
+
+    assert message["From"].addresses[0].addr_spec == settings.mail_from
+
+
+ADDRESSES = [
+    '"a b"@home.example.net',
+    '"a,b"@home.example.net',
+    r'"a\"b\\c"@home.example.net',
+    '"a@b"@home.example.net',
+    '".a."@home.example.net',
+    "!#$%&'*+/=?^_`{|}~-@home.example.net",
+    "a" * 64 + "@" + ".".join(["b" * 60] * 4),
+    '"' + "a " * 31 + 'a"@' + ".".join(["b" * 60] * 4),
+    "jörg@home.example.net",
+    "鈴木@xn--bcher-kva.example",
+    "ä" * 32 + "@" + ".".join(["b" * 60] * 4),
+    '"jörg b"@home.example.net',
+]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_an_odd_but_legal_address_is_written_so_that_it_can_be_read_again(ada, settings, now, address):
+    recipient = make_recipient(ada, now, address)
+    tell_recipient(recipient, "identity-joined", {"person": ada.id}, "key", now)
+    message = parse(write_letter(Notice.get(), settings, now))
+
+    parsed = message["To"].addresses[0]
+    assert f"{parsed.username}@{parsed.domain}".replace(" ", "") == unquoted(address).replace(" ", "")
+
+
+def unquoted(address: str) -> str:
+    parsed = parse_address(address)
+    return f"{parsed.local_part}@{parsed.domain}"
+
+
+def test_an_address_that_looks_like_an_encoded_word_stays_as_it_is(ada, settings, now):
+    address = "=?utf-8?q?a=0d=0aBcc?=@home.example.net"
+    tell_recipient(make_recipient(ada, now, address), "identity-joined", {"person": ada.id}, "key", now)
+
+    assert f"\r\nTo: <{address}>\r\n".encode() in write_letter(Notice.get(), settings, now).message
+
+
+@pytest.mark.parametrize("srs_domain", ["srs.proj.example", ".".join(["s" * 60] * 4)])
+def test_a_long_domain_keeps_the_message_id_whole(ada, alias, settings, now, srs_domain):
+    tell_ops("address-created", ada, {"alias": alias.id}, "key", now)
+    message = parse(write_letter(Notice.get(), settings.model_copy(update={"srs_domain": srs_domain}), now))
+
+    assert str(message["Message-ID"]).endswith(f"@{srs_domain}>")
+    assert "=?" not in message["Message-ID"]
+
+
+def test_names_beyond_ascii_can_be_read(ada, alias, settings, now):
+    Person.update(display_name="鈴木 純").execute()
+    Domain.update(name="xn--bcher-kva.example").execute()
+    tell_ops("address-created", ada, {"alias": alias.id}, "key", now)
+    letter = write_letter(Notice.get(), settings.model_copy(update={"project_name": "Projekt Ärger"}), now)
+    message = parse(letter)
+
+    assert letter.message.isascii()
+    assert message["From"].addresses[0].display_name == "Projekt Ärger"
+    assert "claimed by 鈴木 純" in message.get_content()
+
+
+def test_no_recipient_is_needed_to_write_to_ops(ada, alias, write_one, settings, now):
+    Recipient.delete().execute()
+    tell_ops("address-created", ada, {"alias": alias.id}, "key", now)
+
+    assert write_one().to == settings.ops_address
