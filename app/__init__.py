@@ -17,6 +17,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     else:
         runtime.prepare(settings)
     app = Flask(__name__)
+    app.url_map.merge_slashes = False  # its redirects would take the Host header's word
     app.extensions["waypost_settings"] = settings
     security.configure(app, settings)
     extensions.init_app(app)

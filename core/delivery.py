@@ -12,7 +12,7 @@ from peewee import EXCLUDED
 
 from core.addresses import AddressError, parse_address
 from core.database import connection, utc_now, write
-from core.models import Alias, AliasRecipient, DeliveryCount, Person, Recipient
+from core.models import Alias, AliasRecipient, DeliveryCount, Recipient, by_id
 from core.notices import tell_ops, tell_owner
 
 
@@ -77,18 +77,21 @@ def record(counts: Sequence[Count], now: datetime | None = None) -> None:
 
 
 def _rows_of(count: Count) -> Iterable[Recipient]:
-    """Find the recipient behind an alias by its address; a sub-address counts for the whole one."""
+    """Find the recipients of an address: behind one alias, or wherever it stands when none is named.
+
+    A sub-address counts for the whole one.
+    """
     try:
         address = parse_address(count.recipient)
     except AddressError:
         return []
     stem = f"{address.local_part.partition('+')[0].lower()}@{address.domain}"
-    of_alias = AliasRecipient.select(AliasRecipient.recipient).where(AliasRecipient.alias == count.alias_id)
-    rows = list(
-        Recipient.select().where(Recipient.id.in_(of_alias), Recipient.address_key.in_([address.key, stem]))
-    )
-    exact = [row for row in rows if row.address_key == address.key]
-    return exact or rows
+    rows = Recipient.select().where(Recipient.address_key.in_([address.key, stem]))
+    if count.alias_id is not None:
+        of_alias = AliasRecipient.select(AliasRecipient.recipient)
+        rows = rows.where(Recipient.id.in_(of_alias.where(AliasRecipient.alias == count.alias_id)))
+    found = list(rows)
+    return [row for row in found if row.address_key == address.key] or found
 
 
 def _add(recipient: Recipient, count: Count) -> None:
@@ -118,13 +121,17 @@ def _mark(recipient: Recipient, count: Count, now: datetime) -> None:
 
 
 def _tell_owners(recipient: Recipient, count: Count, kind: str, now: datetime) -> None:
-    """Tell the recipient's person, once a day at most."""
-    person = recipient.person or _owner_of(count.alias_id)
-    if person is not None:
-        ids = {"recipient": recipient.id, "alias": count.alias_id or 0}
+    """Tell the recipient's person, or the alias's owner for an imported one, once a day at most."""
+    alias = _alias_of(recipient, count.alias_id)
+    person = recipient.person or (alias.person if alias is not None else None)
+    if alias is not None and person is not None:
+        ids = {"recipient": recipient.id, "alias": alias.id}
         tell_owner(person, kind, ids, f"{kind}:{recipient.id}:{count.day}", now)
 
 
-def _owner_of(alias_id: int | None) -> Person | None:
-    alias = Alias.get_or_none(Alias.id == alias_id)
-    return alias.person if alias is not None else None
+def _alias_of(recipient: Recipient, alias_id: int | None) -> Alias | None:
+    """Return the alias that is named, else the first one that the recipient stands behind."""
+    if alias_id is not None:
+        return by_id(Alias, alias_id)  # type: ignore[no-any-return]
+    behind = AliasRecipient.get_or_none(AliasRecipient.recipient == recipient)
+    return behind.alias if behind is not None else None

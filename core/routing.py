@@ -134,6 +134,9 @@ class AliasTable(Protocol):
     def admin_recipients(self, domain: str) -> Sequence[str]:
         """Return the first verified recipient of each admin of the domain."""
 
+    def aliases_of(self, recipients: Sequence[str]) -> dict[str, str]:
+        """Return which of these addresses are recipients of ours, each with an alias that leads there."""
+
 
 @dataclass(frozen=True)
 class Route:

@@ -56,7 +56,7 @@ def front() -> Page:
 @login_required
 def home() -> Page:
     """Show a row for each domain."""
-    return _home()
+    return _home(asked_in_vain=request.args.get("asked") == "in-vain")
 
 
 @blueprint.get("/home/rows")
@@ -78,7 +78,7 @@ def check_again() -> Page:
     current_user.person = person.get_by_id(person.id)
     if htmx:
         return _home(asked_in_vain=not answered)
-    return go(url_for("portal.home"))
+    return go(url_for("portal.home", asked=None if answered else "in-vain"))
 
 
 @blueprint.post("/domains/<name>/claim")
@@ -225,7 +225,7 @@ def _home(
         "errors": errors or {},
         "person": person,
         "waiting": waiting and polls < POLLS and not asked_in_vain,
-        "unanswered": waiting and (polls >= POLLS or asked_in_vain),
+        "unanswered": asked_in_vain or (waiting and polls >= POLLS),
         "polls": polls,
         "focus": focus,
         "has_recipient": first_recipient(person) is not None,
