@@ -1,0 +1,178 @@
+"""One process of the relay: puts the parts together, listens, and stops without losing a message."""
+
+import asyncio
+import contextlib
+import hmac
+import socket
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+from core.alias_table import open_alias_table
+from core.delivery import record
+from core.settings import Settings, split_host_port
+from mailauth.srs import Srs
+from relay.accept import Acceptor, Senders
+from relay.client import Opening, Tls
+from relay.counters import Counters, Sink
+from relay.courier import Courier
+from relay.deliver import Delivery
+from relay.directory import Directory, Table
+from relay.fingerprint import Keys, Marks
+from relay.limits import Limits
+from relay.mx import MailExchangers
+from relay.policy import Policy
+from relay.pool import Pool
+from relay.returns import Returns
+from relay.server import Service, Session
+from relay.shared import SharedMarks, ValkeyMarks
+from relay.submission import OwnSession
+from relay.tls import ServerTls, client_context
+from relay.trace import Tracer
+
+log = structlog.get_logger()
+
+_SWEEP_EVERY = 2.0
+_BACKLOG = 1024
+
+
+def derive(secret: str, purpose: str) -> bytes:
+    """Derive a key for one purpose from a secret."""
+    return hmac.digest(secret.encode(), f"waypost relay {purpose}".encode(), "sha256")
+
+
+class Relay:
+    """Everything of one process. Made, started and stopped on one event loop.
+
+    table: opens the alias table; None takes the one of the settings. sink: takes the counts.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        limits: Limits | None = None,
+        *,
+        table: Callable[[], Table] | None = None,
+        sink: Sink = record,
+        marks: SharedMarks | None = None,
+    ) -> None:
+        self.limits = limits or limits_of(settings)
+        self._marks = marks if marks is not None else ValkeyMarks(settings.broker_url)
+        self._executor = ThreadPoolExecutor(1, "counts")
+        self._pool = Pool(_opening(settings), self.limits, _own_ports(settings))
+        self._listeners: list[asyncio.Server] = []
+        self._chores: list[asyncio.Task[None]] = []
+        self.service = self._service(settings, table, sink)
+
+    def _service(
+        self, settings: Settings, table: Callable[[], Table] | None, sink: Sink
+    ) -> Service:
+        limits, own_names = self.limits, (settings.relay_hostname,)
+        is_remote = not settings.database_url.startswith("sqlite:///")
+        directory = Directory(
+            table or (lambda: open_alias_table(settings.database_url)),
+            settings.ops_address,
+            threads=8 if is_remote and table is None else 0,
+        )
+        secrets = [secret.encode() for secret in settings.srs_secrets]
+        senders = Senders(
+            Srs(settings.srs_domain, secrets, settings.srs_max_age_days),
+            Srs(settings.srs_domain, [derive(secret, "own bounces") for secret in settings.srs_secrets]),
+        )
+        smarthost = split_host_port(settings.smarthost) if settings.smarthost else None
+        exchangers = MailExchangers(settings.resolver, settings.delivery_port, own_names, limits.dns)
+        delivery = Delivery(
+            Courier(self._pool, exchangers, limits, own_names, smarthost),
+            Marks(Keys(derive(settings.secret_key, "marks")), self._marks, limits),
+            Counters(sink, self._executor),
+            Tracer(settings.relay_hostname, derive(settings.secret_key, "loop marks")),
+            limits,
+        )
+        certificate, key = settings.relay_tls_certificate, settings.relay_tls_key
+        tls = ServerTls(certificate, key) if certificate is not None and key is not None else None
+        return Service(
+            settings.relay_hostname,
+            limits,
+            Policy(limits, settings.relay_trusted_networks),
+            Acceptor(directory, senders, settings.relay_hostname, settings.ops_address),
+            senders,
+            delivery,
+            Returns(directory, delivery.counters, settings.relay_hostname),
+            tls,
+        )
+
+    async def start(self, inbound: Sequence[socket.socket], own: socket.socket | None) -> None:
+        """Take mail on these listening sockets.
+
+        inbound: for other servers. own: the unix socket for our own mail.
+        """
+        loop = asyncio.get_running_loop()
+        for listener in inbound:
+            self._listeners.append(
+                await loop.create_server(lambda: Session(self.service), sock=listener, backlog=_BACKLOG)
+            )
+        if own is not None:
+            self._listeners.append(
+                await loop.create_unix_server(lambda: OwnSession(self.service), sock=own, backlog=_BACKLOG)
+            )
+        self._chores.append(loop.create_task(self._sweep()))
+        if isinstance(self._marks, ValkeyMarks):
+            self._chores.append(loop.create_task(self._marks.run()))
+
+    async def stop(self) -> None:
+        """Take no new connections, finish the messages that are on their way, say 421 to everyone else."""
+        self.service.is_stopping = True
+        for listener in self._listeners:
+            listener.close()
+        for dialogue in list(self.service.dialogues):
+            dialogue.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.limits.stop_grace):
+                while self.service.dialogues:
+                    await asyncio.sleep(0.02)
+        for dialogue in list(self.service.dialogues):
+            dialogue.cut()
+        self._pool.close()
+        for chore in self._chores:
+            chore.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
+        await self._flush()
+        if isinstance(self._marks, ValkeyMarks):
+            await self._marks.close()
+        self._executor.shutdown(wait=False)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_EVERY)
+            self._pool.sweep()
+            self.service.policy.sweep()
+            self._marks.sweep()
+            await self._flush()
+
+    async def _flush(self) -> None:
+        try:
+            await self.service.counters.flush()
+        except Exception as error:  # noqa: BLE001  # counts wait for a better moment, mail does not
+            log.warning("relay.counts", state="not written", kind=type(error).__name__)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return the limits that the settings ask for."""
+    return Limits(
+        message_size=settings.message_size_limit,
+        memory=settings.relay_memory_limit,
+        connections=settings.relay_connection_limit,
+        connections_per_client=settings.relay_client_connection_limit,
+    )
+
+
+def _opening(settings: Settings) -> Opening:
+    protection = Tls(settings.delivery_tls)
+    context = client_context(verify=protection is Tls.VERIFY)
+    user, password = settings.smarthost_user or "", settings.smarthost_password or ""
+    return Opening(settings.relay_hostname, protection, context, user, password)
+
+
+def _own_ports(settings: Settings) -> frozenset[int]:
+    return frozenset(split_host_port(listen)[1] for listen in settings.relay_listen)

@@ -1,0 +1,232 @@
+"""`python -m relay` as operators run it: real processes, environment variables, signals."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core import database
+from core.models import Alias, AliasRecipient, Domain, Recipient
+from relay.fingerprint import Keys, keyed
+from tests.relay.conftest import World
+from tests.relay.fakes import Client, message
+
+ROOT = Path(__file__).parents[2]
+
+
+def environment(settings: Any, **more: str) -> dict[str, str]:
+    """Return the environment of a relay with these settings."""
+    names = (
+        "secret_key record_secret public_url database_url srs_domain relay_hostname ops_address mail_from relay_socket"
+    )
+    values = {name.upper(): str(getattr(settings, name)) for name in names.split()}
+    values |= {"SRS_SECRETS": settings.srs_secrets[0], "RELAY_LISTEN": "127.0.0.1:0", "LOG_LEVEL": "DEBUG"}
+    values |= {"STATE_DIR": str(settings.relay_socket.parent), **more}
+    return {**os.environ, "PYTHONPATH": str(ROOT), **values}
+
+
+class Running:
+    """A running `python -m relay` and what it logs."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self.port = 0
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        return [entry for line in self.lines if (entry := json.loads(line)).get("event") == name]
+
+    async def ready(self, processes: int) -> None:
+        """Wait until so many processes listen."""
+        loop = asyncio.get_running_loop()
+        assert self.process.stderr is not None
+        self._reading = loop.run_in_executor(None, self._read)
+        while len(self.events("relay.listening")) < processes:
+            assert self.process.poll() is None, self.lines
+            await asyncio.sleep(0.02)
+        self.port = int(self.events("relay.listening")[0]["addresses"][0].rpartition(":")[2])
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.lines.append(line)
+
+    async def end(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and wait for the end; return the exit status."""
+        self.process.send_signal(number)
+        return await asyncio.get_running_loop().run_in_executor(None, self.process.wait, 20)
+
+
+@asynccontextmanager
+async def running(w: World, processes: int = 1, **more: str) -> AsyncIterator[Running]:
+    seed(w)
+    env = environment(
+        w.settings,
+        RESOLVER=w.resolver.address,
+        DELIVERY_PORT=str(w.home.port),
+        RELAY_PROCESSES=str(processes),
+        **more,
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "relay"], env=env, cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    relay = Running(process)
+    try:
+        await relay.ready(processes)
+        yield relay
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def seed(w: World) -> None:
+    """Make a database with `ada@proj.example`."""
+    database.configure(w.settings.database_url)
+    database.migrate()
+    now = datetime.now(UTC)
+    with database.connection(), database.write():
+        Domain.create(name="proj.example", verification_token="t", verified_at=now, added_at=now)
+        Recipient.create(
+            address="ada@home.example.net", address_key="ada@home.example.net", imported_at=now, added_at=now
+        )
+    add_alias("ada")
+
+
+def add_alias(name: str) -> None:
+    """Add an alias on `proj.example` for the one recipient."""
+    now = datetime.now(UTC)
+    with database.connection(), database.write():
+        alias = Alias.create(domain=Domain.get(), local_part=name, switched_at=now, created_at=now)
+        AliasRecipient.create(alias=alias, recipient=Recipient.get(), position=0)
+
+
+@pytest.fixture
+def outside(settings):
+    """The world without a relay in this process."""
+    return lambda **limits: World(settings, **limits)
+
+
+async def hello(relay: Running) -> Client:
+    return await (await Client.connect(relay.port)).hello()
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+async def test_it_takes_mail_and_ends_when_told(outside, processes):
+    async with outside() as w, running(w, processes) as relay:
+        for _ in range(6):
+            client = await hello(relay)
+            assert (await client.mail("ada@proj.example")).startswith("250")
+            assert (await client.envelope("nobody@proj.example"))[0].startswith("550")
+        assert len(w.home.taken) == 6
+        assert await relay.end() == 0
+        assert not w.settings.relay_socket.exists()
+
+
+async def test_a_change_counts_at_once(outside):
+    """An alias that is made while the relay runs takes mail at the next RCPT."""
+    async with outside() as w, running(w) as relay:
+        client = await hello(relay)
+        assert (await client.envelope("eve@proj.example"))[0].startswith("550")
+        add_alias("eve")
+        assert (await client.say("RCPT TO:<eve@proj.example>")).startswith("250")
+
+
+async def test_a_locked_database_is_451_and_soon(outside):
+    """B58: never 550, never a long wait."""
+    async with outside() as w, running(w) as relay:
+        client = await hello(relay)
+        await client.say("MAIL FROM:<bob@example.com>")
+        rows = sqlite3.connect(w.settings.database_url.removeprefix("sqlite:///"), isolation_level=None)
+        rows.execute("PRAGMA journal_mode = delete")
+        rows.execute("BEGIN EXCLUSIVE")
+        started = time.monotonic()
+        assert (await client.say("RCPT TO:<ada@proj.example>")).startswith("451 4.3.0")
+        assert time.monotonic() - started < 0.5
+        rows.execute("ROLLBACK")
+        assert (await client.say("RCPT TO:<ada@proj.example>")).startswith("250")
+        rows.close()
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+async def test_on_sigterm_messages_on_their_way_are_finished(outside, processes):
+    """No new connections; in DATA or on its way: finished; all others: 421."""
+    async with outside() as w, running(w, processes) as relay:
+        w.home.delay = 0.5
+        on_its_way, in_data, idle = [await hello(relay) for _ in range(3)]
+        for client in (on_its_way, in_data):
+            await client.envelope("ada@proj.example")
+            await client.say("DATA")
+        on_its_way.send(message() + b".\r\n")
+        await asyncio.sleep(0.2)
+        ending = asyncio.ensure_future(relay.end())
+        assert (await idle.reply()).startswith("421 4.3.2")
+        assert await idle.end_of_file()
+        with pytest.raises(OSError):
+            await Client.connect(relay.port)
+        in_data.send(message() + b".\r\n")
+        for client in (on_its_way, in_data):
+            assert (await client.reply()).startswith("250")
+            assert (await client.reply()).startswith("421 4.3.2")
+            assert await client.end_of_file()
+        assert await ending == 0
+        assert len(w.home.taken) == 2
+
+
+async def test_a_process_that_dies_is_started_again_and_mail_waits_in_its_queue(outside):
+    async with outside() as w, running(w, 2) as relay:
+        children = subprocess.run(
+            ["pgrep", "-P", str(relay.process.pid)], capture_output=True, text=True, check=True
+        ).stdout.split()
+        for child in children:
+            os.kill(int(child), signal.SIGKILL)
+        answers = await asyncio.gather(*[(await hello(relay)).mail("ada@proj.example") for _ in range(1)])
+        assert answers[0].startswith("250")
+        assert len(w.home.taken) == 1
+
+
+async def test_the_children_end_with_their_parent(outside):
+    async with outside() as w, running(w, 2) as relay:
+        await relay.end(signal.SIGKILL)
+        for _ in range(100):
+            try:
+                await Client.connect(relay.port)
+            except OSError:
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError("they go on")
+
+
+async def test_a_missing_setting_is_named(outside):
+    async with outside() as w:
+        env = environment(w.settings)
+        del env["SRS_DOMAIN"]
+        ended = subprocess.run(
+            [sys.executable, "-m", "relay"], env=env, cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert ended.returncode == 78 and "SRS_DOMAIN" in ended.stderr
+
+
+def test_keys_change_with_the_week():
+    now = [0.0]
+    keys = Keys(b"secret", clock=lambda: now[0])
+    first = keys.present()
+    now[0] = 7 * 86_400
+    assert keys.present()[1] == first[0] and keys.present()[0] != first[0]
+
+
+def test_parts_do_not_run_into_each_other():
+    assert keyed(b"k", "ab", "c") != keyed(b"k", "a", "bc")
+    assert re.fullmatch(rb"(?s).{16}", keyed(b"k", "x"))
