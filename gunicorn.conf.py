@@ -7,4 +7,5 @@ workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = 8
 bind = os.environ.get("WEB_BIND") or f"127.0.0.1:{os.environ.get('PORT', '8000')}"
 timeout = 30
+forwarded_allow_ips = ""  # links come from PUBLIC_URL, never from a header
 accesslog = None  # a request's path may hold a verification token

@@ -7,7 +7,7 @@ from flask import Flask, Response, g, render_template
 from flask_babel import lazy_gettext as _
 from flask_login import AnonymousUserMixin, current_user
 from flask_wtf.csrf import CSRFError
-from peewee import OperationalError
+from peewee import DataError, OperationalError
 from werkzeug.exceptions import HTTPException
 
 from app.extensions import htmx
@@ -69,6 +69,10 @@ def init_app(app: Flask) -> None:
         if isinstance(error, IndexError | KeyError):
             return unexpected(error)
         return error_page(404, PAGES[404])
+
+    @app.errorhandler(DataError)
+    def impossible_value(_error: DataError) -> Response:
+        return error_page(400, PAGES[400])
 
     @app.errorhandler(OperationalError)
     def database_busy(error: OperationalError) -> Response:

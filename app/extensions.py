@@ -1,6 +1,6 @@
 """Flask's extensions and the database connection of a request."""
 
-from flask import Flask
+from flask import Flask, request
 from flask_babel import Babel
 from flask_htmx import HTMX
 from flask_login import LoginManager, current_user
@@ -8,6 +8,7 @@ from flask_wtf import CSRFProtect
 from werkzeug.local import LocalProxy
 
 from core.database import database
+from core.directories.launchpad import Launchpad
 from core.settings import Settings
 
 login_manager = LoginManager()
@@ -26,6 +27,21 @@ settings: Settings = LocalProxy(_current_settings)  # type: ignore[assignment]
 """The settings of the portal that answers this request."""
 
 
+def _current_directory() -> Launchpad:
+    """One client a process, made at its first use: after the fork, and with one set of connections."""
+    from flask import current_app
+
+    extensions = current_app.extensions
+    if "waypost_directory" not in extensions:
+        chosen = extensions["waypost_settings"]
+        extensions["waypost_directory"] = Launchpad(chosen.launchpad_api_url, chosen.user_agent)
+    return extensions["waypost_directory"]
+
+
+directory: Launchpad = LocalProxy(_current_directory)  # type: ignore[assignment]
+"""Where this portal asks about people."""
+
+
 def _locale() -> str:
     """The language of the page: what the person's account says, else English."""
     return current_user.person.language if current_user.is_authenticated else "en"
@@ -40,7 +56,8 @@ def init_app(app: Flask) -> None:
 
     @app.before_request
     def open_database() -> None:
-        database.connect(reuse_if_open=True)
+        if request.endpoint != "static":  # the page that says that the database is gone needs its style
+            database.connect(reuse_if_open=True)
 
     @app.teardown_appcontext
     def close_database(_error: BaseException | None) -> None:

@@ -68,7 +68,7 @@ def record(counts: Sequence[Count], now: datetime | None = None) -> None:
     with connection(), write():
         for count in sorted(counts, key=lambda c: (c.recipient, c.event)):
             if count.event is Event.ABOUT_US:
-                key = f"about-us:{count.recipient}:{count.enhanced}:{count.day}"
+                key = f"about-us:{count.day}:{count.enhanced}:{count.recipient}"
                 tell_ops("relay-refused", None, {}, key[:200], now)
                 continue
             for recipient in _rows_of(count):

@@ -8,7 +8,7 @@ import dns.exception
 import dns.resolver
 from peewee import IntegrityError
 
-from core.addresses import to_ascii_domain
+from core.addresses import AddressError, to_ascii_domain
 from core.audit import Actor, record
 from core.database import write
 from core.models import Domain, DomainTeam
@@ -37,6 +37,14 @@ def is_ours(domain: str) -> bool:
     domain: in lower case and A-labels.
     """
     return Domain.select().where(Domain.name == domain, Domain.removed_at.is_null()).exists()
+
+
+def find_domain(name: str) -> Domain | None:
+    """Return a domain that is served here, by its name as somebody typed it; None when it is none."""
+    try:
+        return Domain.get_or_none(Domain.name == to_ascii_domain(name), Domain.removed_at.is_null())
+    except AddressError:
+        return None
 
 
 def add_domain(

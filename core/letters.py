@@ -82,7 +82,7 @@ def _facts(notice: Notice, settings: Settings, now: datetime) -> dict[str, Any] 
     if facts.get("recipient") is not None and notice.kind.startswith("recipient-"):
         facts["why"] = why_refused(facts["recipient"].failing_with or "")
     if notice.kind == "relay-refused":
-        facts["subject"] = notice.unique_key.split(":")[1]
+        facts["subject"] = notice.unique_key.split(":")[3]
     if notice.kind == "verify-recipient":
         recipient = facts["recipient"]
         if recipient.proof_nonce is None or not notice.unique_key.endswith(recipient.proof_nonce):

@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
+from core.addresses import parse_address
+from core.domains import is_ours
 from core.models import Domain, Notice, Person, Recipient
 from core.roles import admin_recipients, first_recipient
 
@@ -49,8 +51,16 @@ def tell_owner(person: Person, kind: str, ids: Mapping[str, int], key: str, now:
     )
     for recipient in working:
         _write(kind, person, recipient, ids, f"{key}:{recipient.id}", now)
-    if person.sign_in_email and person.sign_in_email not in {recipient.address for recipient in working}:
+    if _reaches_elsewhere(person, {recipient.address_key for recipient in working}):
         _write(kind, person, None, ids, f"{key}:sign-in", now, to_sign_in=True)
+
+
+def _reaches_elsewhere(person: Person, known: set[str]) -> bool:
+    """Whether the sign-in address is proven, no alias of ours, and none of those that are told anyway."""
+    if not person.sign_in_email or not person.sign_in_email_proven:
+        return False
+    address = parse_address(person.sign_in_email)
+    return address.key not in known and not is_ours(address.domain)
 
 
 def _write(

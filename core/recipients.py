@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -118,23 +118,64 @@ def set_recipients(person_id: int, alias_id: int, recipient_ids: Sequence[int], 
 
     Raises LookupError when the alias or one of the recipients is not the person's.
     """
+
+    def as_given(before: list[int]) -> Sequence[int]:
+        if len(set(recipient_ids)) != len(recipient_ids) or not set(recipient_ids) <= set(before):
+            raise LookupError("no such recipient of this alias")
+        return recipient_ids
+
+    _reorder(person_id, alias_id, as_given, now)
+
+
+def remove_recipient(person_id: int, alias_id: int, recipient_id: int, now: datetime) -> None:
+    """Take a recipient out of an alias; does nothing when it is out already.
+
+    Raises LookupError when the alias or the recipient is not the person's.
+    """
+    _check_own(person_id, recipient_id)
+    _reorder(person_id, alias_id, lambda before: [i for i in before if i != recipient_id], now)
+
+
+def move_up(person_id: int, alias_id: int, recipient_id: int, now: datetime) -> None:
+    """Move a recipient one place up; does nothing when it is the first or gone.
+
+    Raises LookupError when the alias or the recipient is not the person's.
+    """
+    _check_own(person_id, recipient_id)
+
+    def moved(before: list[int]) -> Sequence[int]:
+        at = before.index(recipient_id) if recipient_id in before else 0
+        return [*before[: at - 1], recipient_id, before[at - 1], *before[at + 1 :]] if at else before
+
+    _reorder(person_id, alias_id, moved, now)
+
+
+def _check_own(person_id: int, recipient_id: int) -> None:
+    own = Recipient.select().where(Recipient.id == recipient_id, Recipient.person == person_id)
+    if not 0 < recipient_id < 2**31 or not own.exists():
+        raise LookupError("no such recipient of this person")
+
+
+def _reorder(
+    person_id: int, alias_id: int, change: Callable[[list[int]], Sequence[int]], now: datetime
+) -> None:
+    """Change the order inside the transaction, so that two tabs do not undo each other."""
     with write():
         person = lock_person(person_id)
         alias = own_alias(person, alias_id)
-        before = recipients_of(alias)
-        known = {recipient.id: recipient for recipient in before}
-        if len(set(recipient_ids)) != len(recipient_ids) or not set(recipient_ids) <= known.keys():
-            raise LookupError("no such recipient of this alias")
-        if list(recipient_ids) == [recipient.id for recipient in before]:
+        known = {recipient.id: recipient for recipient in recipients_of(alias)}
+        before = list(known)
+        after = list(change(before))
+        if after == before:
             return
         AliasRecipient.delete().where(AliasRecipient.alias == alias).execute()
-        for recipient_id in recipient_ids:
+        for recipient_id in after:
             attach(alias, known[recipient_id])
         mark_reachable(alias, now)
         values = {
             "alias": alias.text,
-            "before": [recipient.address for recipient in before],
-            "after": [known[i].address for i in recipient_ids],
+            "before": [known[i].address for i in before],
+            "after": [known[i].address for i in after],
         }
         record(
             Actor.person(person.id), "recipients-set", {"alias": alias.id, "person": person.id}, values, now

@@ -4,6 +4,7 @@ Asking is network work and writes nothing; writing is one short transaction.
 """
 
 import json
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,8 @@ from core.standing import mapped_teams, store_account_facts, store_memberships
 
 LOST_SHARE = 0.10
 LOST_AT_LEAST = 3
+LET_OTHERS_IN = 0.05
+"""Seconds between two chunks: SQLite's waiting writers look every 100 ms, and would starve."""
 CHUNK = 50
 """People written down in one transaction, so that nobody waits long for the lock."""
 
@@ -136,6 +139,7 @@ def _store_members(team: str, members: tuple[Account, ...], now: datetime) -> li
         with write():
             for person_id, account in some:
                 _store_member(lock_person(person_id), team, account, now)
+        time.sleep(LET_OTHERS_IN)
     listed = found.keys()
     held = Membership.select(Membership.person).where(Membership.team == team, Membership.holds == True)  # noqa: E712 -- SQL
     return sorted({row.person_id for row in held} - listed)

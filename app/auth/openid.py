@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from urllib.parse import urlsplit
 
 import httpx
@@ -22,6 +23,7 @@ from openid.message import OPENID2_NS
 from openid.store.nonce import split as split_nonce
 
 from core.directories import Deadline
+from core.http import Fetcher
 from core.openid_state import use_nonce
 from core.people import SignIn
 from core.settings import Settings
@@ -58,6 +60,8 @@ class _Fetching:
     failed: bool = False
 
 
+_fetcher = cache(Fetcher)
+"""One set of connections a process, made at the first use."""
 _fetching: ContextVar[_Fetching] = ContextVar("fetching")
 
 
@@ -72,31 +76,20 @@ class PinnedFetcher(HTTPFetcher):
         if urlsplit(url)[:2] != allowed.origin:
             raise HTTPFetchingError("not the configured provider")
         try:
-            with httpx.stream(
-                "POST" if body else "GET", url, content=body, headers=_headers(body, headers),
-                timeout=max(allowed.deadline.remaining, 0.001), follow_redirects=False,
-            ) as response:  # fmt: skip
-                text = _read(response, allowed.deadline)
+            response = _fetcher().fetch(
+                url, allowed.deadline, most=MAX_ANSWER, content=body, headers=_headers(body, headers)
+            )
         except httpx.HTTPError as error:
             allowed.failed = True
             raise HTTPFetchingError(f"no answer ({type(error).__name__})") from None
         allowed.failed |= response.status_code >= 500
         fields = {name.lower(): value for name, value in response.headers.items()}
-        return HTTPResponse(url, response.status_code, fields, text)
+        return HTTPResponse(url, response.status_code, fields, response.content)
 
 
 def _headers(body: bytes | None, headers: dict[str, str] | None) -> dict[str, str]:
     form = {"Content-Type": "application/x-www-form-urlencoded"} if body else {}
     return {**form, **(headers or {})}
-
-
-def _read(response: httpx.Response, deadline: Deadline) -> bytes:
-    body = bytearray()
-    for chunk in response.iter_bytes():
-        body += chunk
-        if len(body) > MAX_ANSWER or deadline.remaining <= 0:
-            raise httpx.ReadTimeout("too long or too slow")
-    return bytes(body)
 
 
 logging.getLogger("openid").setLevel(logging.CRITICAL)  # it would log what a visitor sends

@@ -12,11 +12,10 @@ from app.auth import pending
 from app.auth.openid import OpenIDRefused, Refusal, check_answer, request_url
 from app.auth.user import SignedIn
 from app.errors import ErrorPage
-from app.extensions import csrf, settings
+from app.extensions import csrf, directory, settings
 from app.navigation import is_signed_in, safe_next
 from core.database import utc_now
 from core.directories import Deadline
-from core.directories.launchpad import Launchpad
 from core.openid_state import stash_answer, take_answer
 from core.people import SignIn, SignInRefused, sign_in
 from core.queues import Job, enqueue, wake_outbox
@@ -132,7 +131,7 @@ def _received() -> tuple[dict[str, str], str]:
 
 def _let_in(arrival: SignIn, deadline: Deadline, target: str) -> Response:
     """Ask Launchpad in what is left of the budget, then begin a fresh session."""
-    reading = ask_about(_directory(), arrival.subject, deadline)
+    reading = ask_about(directory, arrival.subject, deadline)
     now = utc_now()
     old_token = current_user.get_id() if is_signed_in() else None
     person, token = sign_in(arrival, reading, now)
@@ -147,10 +146,6 @@ def _let_in(arrival: SignIn, deadline: Deadline, target: str) -> Response:
         enqueue(settings, Job.SYNC_PERSON, person.id)
     wake_outbox(settings)
     return redirect(target, code=303)
-
-
-def _directory() -> Launchpad:
-    return Launchpad(settings.launchpad_api_url, settings.user_agent)
 
 
 @blueprint.post("/logout")

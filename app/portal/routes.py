@@ -9,15 +9,14 @@ from flask_babel import gettext as _
 from flask_login import current_user, login_required
 from werkzeug.wrappers import Response
 
-from app.extensions import htmx, settings
+from app.extensions import directory, htmx, settings
 from app.navigation import go, is_signed_in
 from app.portal.words import CLAIM_PROBLEMS, FATES, PROOF_PROBLEMS
 from core import aliases, recipients
 from core.aliases import ClaimProblem, ClaimRefused
 from core.database import utc_now
 from core.directories import Deadline
-from core.directories.launchpad import Launchpad
-from core.models import Domain
+from core.domains import find_domain
 from core.overview import AliasView, alias_views, domain_rows
 from core.queues import Job, enqueue, wake_outbox
 from core.recipients import (
@@ -70,7 +69,6 @@ def rows() -> Page:
 @login_required
 def check_again() -> Page:
     """Ask Launchpad about this person now; go on in a job when it takes too long."""
-    directory = Launchpad(settings.launchpad_api_url, settings.user_agent)
     person = current_user.person
     answered = sync_person(directory, person.id, Deadline(BUDGET), utc_now())
     if not answered:
@@ -85,8 +83,8 @@ def check_again() -> Page:
 @login_required
 def claim(name: str) -> Page:
     """Claim one's own name on a domain."""
-    domain = Domain.get_or_none(Domain.name == name, Domain.removed_at.is_null())
-    if domain is None:
+    domain = find_domain(name)
+    if domain is None or domain.name != name:
         abort(404)
     recipient = request.form.get("recipient")
     try:
@@ -125,17 +123,11 @@ def add_recipient(alias_id: int) -> Page:
 @login_required
 def set_recipients(alias_id: int) -> Page:
     """Take a recipient out, or move it up."""
-    view = _own(alias_id)
-    order = [recipient.id for recipient in view.recipients]
-    chosen = request.form.get("recipient", 0, int)
-    if chosen not in order:
-        abort(404)
-    at = order.index(chosen)
-    if request.form.get("action") == "remove":
-        order.pop(at)
-    elif at > 0:
-        order[at - 1], order[at] = order[at], order[at - 1]
-    recipients.set_recipients(current_user.person.id, alias_id, order, utc_now())
+    _own(alias_id)
+    change = {"remove": recipients.remove_recipient, "up": recipients.move_up}.get(request.form.get("action"))
+    if change is None:
+        abort(400)
+    change(current_user.person.id, alias_id, request.form.get("recipient", 0, int), utc_now())
     return _changed(alias_id)
 
 

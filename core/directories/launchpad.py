@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ import httpx
 
 from core.directories import Account, AccountReading, Deadline, MembersReading, TeamsReading
 from core.facts import Answer
+from core.http import Fetcher
 
 PAGE_SIZE = 300
 MAX_PAGES = 1000
@@ -18,6 +20,8 @@ MAX_ANSWER = 16 * 1024 * 1024  # octets; a page of 300 people is about 1 MB
 TRIES = 5
 RETRIED = frozenset({429, 502, 503, 504})
 MAX_NAME, MAX_DATE = 100, 40  # characters; what the tables hold
+STATUSES = frozenset("Active Closed Deactivated Deceased Placeholder Suspended Unactivated".split())
+NAME = re.compile(r"[a-z0-9][a-z0-9.+-]+")
 REDACTED = "tag:launchpad.net:2008:redacted"
 
 
@@ -32,11 +36,9 @@ class Gone(Exception):
 class Launchpad:
     """`core.directories.Directory` over httpx; safe to share between threads."""
 
-    def __init__(self, api_url: str, user_agent: str, client: httpx.Client | None = None) -> None:
+    def __init__(self, api_url: str, user_agent: str) -> None:
         self._root = api_url
-        self._client = client or httpx.Client(
-            headers={"User-Agent": user_agent, "Accept": "application/json"}, follow_redirects=False
-        )
+        self._fetcher = Fetcher({"User-Agent": user_agent, "Accept": "application/json"})
 
     def resolve(self, subject: str, deadline: Deadline) -> AccountReading:
         """Find the account of a claimed id, whatever it is called by now."""
@@ -94,7 +96,7 @@ class Launchpad:
         """Fetch one JSON answer, trying again on the errors that pass by themselves."""
         for attempt in range(TRIES):
             try:
-                response = self._fetch(url, deadline)
+                response = self._fetcher.fetch(url, deadline, most=MAX_ANSWER)
             except (httpx.InvalidURL, ValueError) as error:
                 raise Unclear("an address that cannot be read") from error
             except httpx.HTTPError as error:
@@ -108,20 +110,6 @@ class Launchpad:
                 break
             time.sleep(pause)
         raise Unclear(problem)
-
-    def _fetch(self, url: str, deadline: Deadline) -> httpx.Response:
-        """Fetch within the deadline, also from a server that sends an octet a second."""
-        left = deadline.remaining
-        if left <= 0:
-            raise httpx.PoolTimeout("no time left")
-        with self._client.stream("GET", url, timeout=left) as response:
-            body = bytearray()
-            for chunk in response.iter_bytes():
-                body += chunk
-                if len(body) > MAX_ANSWER or deadline.remaining <= 0:
-                    raise httpx.ReadTimeout("the answer is too long or too slow")
-            headers = [(k, v) for k, v in response.headers.items() if k.lower() != "content-encoding"]
-            return httpx.Response(response.status_code, headers=headers, content=bytes(body))
 
 
 def _origin(url: str) -> tuple[str, str]:
@@ -156,16 +144,20 @@ def _account(entry: Any) -> Account:
     """Read a person's entry; only what is used, and a missing flag is unknown."""
     if not isinstance(entry, dict) or entry.get("is_team") is not False:
         raise Unclear("an entry is no person")
-    status = entry.get("account_status")
-    suspended = Answer.UNKNOWN if not isinstance(status, str) else _answer(status == "Suspended")
     return Account(
-        _text(entry, "name", MAX_NAME),
+        _name(entry),
         _text(entry, "date_created", MAX_DATE),
         _text(entry, "display_name"),
         _answer(entry.get("is_valid")),
         _answer(entry.get("is_ubuntu_coc_signer")),
-        suspended,
+        _suspended(entry.get("account_status")),
     )
+
+
+def _suspended(status: object) -> Answer:
+    """Read `account_status` of version devel; whatever is none of its words says nothing."""
+    word = status.split()[0] if isinstance(status, str) and status.strip() else ""
+    return _answer(word == "Suspended") if word in STATUSES else Answer.UNKNOWN
 
 
 def _answer(value: object) -> Answer:
@@ -173,8 +165,25 @@ def _answer(value: object) -> Answer:
     return {True: Answer.YES, False: Answer.NO}[value] if isinstance(value, bool) else Answer.UNKNOWN
 
 
+def _storable(text: str) -> bool:
+    """Whether a database can hold the text: no NUL, no lone surrogate."""
+    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def _name(entry: dict[str, Any]) -> str:
+    name = _text(entry, "name", MAX_NAME)
+    if not NAME.fullmatch(name):
+        raise Unclear("an entry has a name that Launchpad does not allow")
+    return name
+
+
 def _text(entry: dict[str, Any], key: str, longest: int = 100_000) -> str:
     value = entry.get(key)
-    if not isinstance(value, str) or not 0 < len(value) <= longest or value == REDACTED:
+    if (
+        not isinstance(value, str)
+        or not 0 < len(value) <= longest
+        or value == REDACTED
+        or not _storable(value)
+    ):
         raise Unclear(f"an entry has no {key}")
     return value

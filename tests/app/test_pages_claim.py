@@ -7,25 +7,20 @@ from datetime import timedelta
 import pytest
 
 from core.database import utc_now, write
-from core.models import Alias, AliasRecipient, Domain, Identity, Notice, Person, Recipient, ReservedName
+from core.models import Alias, AliasRecipient, Domain, Notice, Person, Recipient, ReservedName
 from core.routing import Switch
 from devtools.accounts import Account
 from devtools.servers import PretendServers
 from tests.support.arrange import make_alias
 from tests.support.page import Element, faults_of
 from tests.support.portal import Portal
-from tests.support.records import nothing_created
+from tests.support.records import nothing_created, person_of
 from tests.support.webclient import Answer, Client
 
 MakePerson = Callable[..., Account]
 NewClient = Callable[[], Client]
 
 htmx_and_not = pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
-
-
-def person_of(outside: PretendServers, account: Account) -> Person:
-    """Return the person behind an account."""
-    return Identity.get(Identity.subject == outside.ubuntu_one.claimed_id(account.name)).person
 
 
 def domain(name: str = "ubuntu.com") -> Domain:
@@ -55,9 +50,7 @@ def assert_form(answer: Answer, htmx: bool, name: str = "ubuntu.com") -> None:
 
 
 @htmx_and_not
-def test_one_press_is_enough(
-    each_portal: Portal, client: Client, outside: PretendServers, member: Account, htmx: bool
-) -> None:
+def test_one_press_is_enough(each_portal: Portal, client: Client, member: Account, htmx: bool) -> None:
     home = client.sign_in(member.name)
     form = row_of(home).one("form", class_="claim")
     assert (form["method"], form["action"], form["hx-post"]) == ("post", *["/domains/ubuntu.com/claim"] * 2)
@@ -65,7 +58,7 @@ def test_one_press_is_enough(
 
     answer = claim(client, htmx=htmx)
 
-    alias = Alias.get(Alias.person == person_of(outside, member))
+    alias = Alias.get(Alias.person == person_of(member))
     assert alias.text == f"{member.name}@ubuntu.com"
     if htmx:
         assert answer.status == 200
@@ -82,9 +75,7 @@ def test_one_press_is_enough(
 
 
 @htmx_and_not
-def test_pressing_twice_is_one_claim(
-    portal: Portal, client: Client, outside: PretendServers, member: Account, htmx: bool
-) -> None:
+def test_pressing_twice_is_one_claim(portal: Portal, client: Client, member: Account, htmx: bool) -> None:
     client.sign_in(member.name)
     claim(client, htmx=htmx)
 
@@ -92,16 +83,21 @@ def test_pressing_twice_is_one_claim(
         again = claim(client, htmx=htmx)
 
     assert again.status in (200, 303)
-    assert Alias.select().where(Alias.person == person_of(outside, member)).count() == 1
+    assert Alias.select().where(Alias.person == person_of(member)).count() == 1
 
 
 @htmx_and_not
 def test_what_somebody_else_has_is_taken(
-    portal: Portal, client: Client, member: Account, new_person: MakePerson, outside: PretendServers, htmx: bool
-) -> None:  # fmt: skip
+    portal: Portal,
+    client: Client,
+    member: Account,
+    new_person: MakePerson,
+    outside: PretendServers,
+    htmx: bool,
+) -> None:
     other = new_person()
     Client(portal.url, outside.ubuntu_one).sign_in(other.name)
-    make_alias(person_of(outside, other), domain(), utc_now(), member.name)
+    make_alias(person_of(other), domain(), utc_now(), member.name)
     home = client.sign_in(member.name)
     assert "Somebody else has this address." in row_of(home).text
     assert row_of(home).all("form") == []
@@ -251,7 +247,7 @@ def unproven(new_person: MakePerson) -> Account:
 
 @htmx_and_not
 def test_somebody_without_a_proven_mailbox_is_asked_for_one(
-    portal: Portal, client: Client, outside: PretendServers, unproven: Account, htmx: bool
+    portal: Portal, client: Client, unproven: Account, htmx: bool
 ) -> None:
     home = client.sign_in(unproven.name)
     field = row_of(home).one("input", name="recipient")
@@ -262,7 +258,7 @@ def test_somebody_without_a_proven_mailbox_is_asked_for_one(
     page = answer if htmx else client.get("/home")
     assert "waits for a confirmed mailbox" in row_of(page).text
     assert "mine@mail.example.org (not confirmed yet)" in row_of(page).text
-    recipient = Recipient.get(Recipient.person == person_of(outside, unproven))
+    recipient = Recipient.get(Recipient.person == person_of(unproven))
     assert recipient.verified_at is None
     assert (
         Notice.select().where(Notice.recipient == recipient, Notice.kind == "verify-recipient").count() == 1
@@ -319,13 +315,13 @@ def test_a_mailbox_that_cannot_be_one_is_named_beside_the_field(
 
 
 def test_who_has_a_proven_mailbox_cannot_name_another_in_passing(
-    portal: Portal, client: Client, outside: PretendServers, member: Account
+    portal: Portal, client: Client, member: Account
 ) -> None:
     client.sign_in(member.name)
 
     claim(client, recipient="evil@mail.example.org")
 
-    alias = Alias.get(Alias.person == person_of(outside, member))
+    alias = Alias.get(Alias.person == person_of(member))
     rows = AliasRecipient.select().where(AliasRecipient.alias == alias)
     assert [row.recipient.address for row in rows] == [member.email]
 
@@ -345,17 +341,17 @@ def test_after_a_rename_one_more_name_can_be_had(
 
     assert answer.status == 409
     assert "You have two names on this domain already." in answer.text
-    names = [row.local_part for row in Alias.select().where(Alias.person == person_of(outside, member))]
+    names = [row.local_part for row in Alias.select().where(Alias.person == person_of(member))]
     assert sorted(names) == [member.name, f"{member.name}b"]
 
 
 @htmx_and_not
 def test_a_name_given_up_can_be_had_again(
-    portal: Portal, client: Client, outside: PretendServers, member: Account, htmx: bool
+    portal: Portal, client: Client, member: Account, htmx: bool
 ) -> None:
     client.sign_in(member.name)
     claim(client)
-    alias = Alias.get(Alias.person == person_of(outside, member))
+    alias = Alias.get(Alias.person == person_of(member))
     client.post(f"/addresses/{alias.id}/give-up", {"confirm": alias.text})
     assert f"Claim {alias.text}" in client.get("/home").text
 
@@ -386,7 +382,7 @@ def all_at_once(calls: list[Callable[[], Answer]]) -> list[Answer]:
 
 
 def test_twenty_presses_of_one_person_are_one_claim(
-    each_portal: Portal, new_client: NewClient, client: Client, outside: PretendServers, member: Account
+    each_portal: Portal, new_client: NewClient, client: Client, member: Account
 ) -> None:
     client.sign_in(member.name)
     client.token()
@@ -395,7 +391,7 @@ def test_twenty_presses_of_one_person_are_one_claim(
     answers = all_at_once([lambda tab=tab: claim(tab) for tab in tabs])
 
     assert [answer.status for answer in answers] == [303] * 20
-    aliases = list(Alias.select().where(Alias.person == person_of(outside, member)))
+    aliases = list(Alias.select().where(Alias.person == person_of(member)))
     assert len(aliases) == 1
     assert AliasRecipient.select().where(AliasRecipient.alias == aliases[0]).count() == 1
     assert Notice.select().where(Notice.unique_key.contains(f"created:{aliases[0].id}")).count() == 1
@@ -411,7 +407,6 @@ def copy_of(client: Client, tab: Client) -> Client:
 def test_of_two_people_who_resolve_to_one_name_exactly_one_gets_it(
     each_portal: Portal,
     new_client: NewClient,
-    outside: PretendServers,
     member: Account,
     new_person: MakePerson,
 ) -> None:
@@ -421,7 +416,7 @@ def test_of_two_people_who_resolve_to_one_name_exactly_one_gets_it(
     for client, account in zip(clients, (member, other), strict=True):
         client.sign_in(account.name)
         client.token()
-    both = [person_of(outside, account) for account in (member, other)]
+    both = [person_of(account) for account in (member, other)]
     Person.update(launchpad_name=f"same{member.name}").where(Person.id.in_([p.id for p in both])).execute()
     tabs = [(client, copy_of(client, new_client())) for client in clients for _ in range(5)]
 
@@ -433,14 +428,14 @@ def test_of_two_people_who_resolve_to_one_name_exactly_one_gets_it(
 
 
 def test_a_claim_against_facts_of_yesterday_says_so_whatever_the_page_showed(
-    portal: Portal, client: Client, outside: PretendServers, member: Account
+    portal: Portal, client: Client, member: Account
 ) -> None:
     """The page was open for a day: its button is still there."""
     from core.models import AccountFact
 
     client.sign_in(member.name)
     old = utc_now() - timedelta(hours=25)
-    AccountFact.update(read_at=old).where(AccountFact.person == person_of(outside, member)).execute()
+    AccountFact.update(read_at=old).where(AccountFact.person == person_of(member)).execute()
 
     refused = claim(client, htmx=True)
 

@@ -2,20 +2,14 @@
 
 from collections.abc import Callable
 
-from core.models import Alias, Identity, Notice, Person, Recipient
+from core.models import Alias, Notice, Recipient
 from devtools.accounts import Account
-from devtools.servers import PretendServers
 from devtools.world import World
 from tests.support.portal import Portal
+from tests.support.records import person_of
 from tests.support.webclient import Client, Fields
 
 MakePerson = Callable[..., Account]
-
-
-def person_of(outside: PretendServers, suffix: str) -> Person:
-    """Return the person behind an identity."""
-    subject = f"{outside.ubuntu_one.identifier_prefix}{suffix}"
-    return Identity.get(Identity.subject == subject).person
 
 
 def claimed(client: Client, domain: str = "ubuntu.com") -> Alias:
@@ -26,16 +20,16 @@ def claimed(client: Client, domain: str = "ubuntu.com") -> Alias:
 
 
 def test_a_renamed_person_is_the_same_person(
-    portal: Portal, client: Client, outside: PretendServers, world: World, member: Account
+    portal: Portal, client: Client, world: World, member: Account
 ) -> None:
     client.sign_in(member.name)
     alias = claimed(client)
-    before = person_of(outside, member.suffixes[0])
+    before = person_of(member)
     world.rename(member.name, f"{member.name}-new")
 
     home = client.sign_in(f"{member.name}-new")
 
-    after = person_of(outside, member.suffixes[0])
+    after = person_of(member)
     assert after.id == before.id
     assert after.launchpad_name == f"{member.name}-new"
     assert alias.text in home.text
@@ -45,7 +39,6 @@ def test_a_renamed_person_is_the_same_person(
 def test_who_takes_a_freed_name_gets_nothing_of_its_owner(
     portal: Portal,
     new_client: Callable[[], Client],
-    outside: PretendServers,
     world: World,
     member: Account,
     new_person: MakePerson,
@@ -58,7 +51,7 @@ def test_who_takes_a_freed_name_gets_nothing_of_its_owner(
 
     home = taker.sign_in(member.name)
 
-    first, second = person_of(outside, member.suffixes[0]), person_of(outside, newcomer.suffixes[0])
+    first, second = person_of(member), person_of(newcomer)
     assert second.id != first.id
     assert second.launchpad_name == member.name
     assert f"/addresses/{alias.id}" not in home.html
@@ -75,7 +68,6 @@ def test_who_takes_a_freed_name_gets_nothing_of_its_owner(
 def test_equal_addresses_join_nobody(
     portal: Portal,
     new_client: Callable[[], Client],
-    outside: PretendServers,
     member: Account,
     new_person: MakePerson,
 ) -> None:
@@ -84,7 +76,7 @@ def test_equal_addresses_join_nobody(
     new_client().sign_in(member.name)
     new_client().sign_in(twin.name)
 
-    one, other = person_of(outside, member.suffixes[0]), person_of(outside, twin.suffixes[0])
+    one, other = person_of(member), person_of(twin)
     assert one.id != other.id
     owners = {row.person_id for row in Recipient.select().where(Recipient.address == member.email)}
     assert owners == {one.id, other.id}
@@ -93,7 +85,6 @@ def test_equal_addresses_join_nobody(
 def test_the_same_nickname_from_another_identity_is_another_person(
     portal: Portal,
     new_client: Callable[[], Client],
-    outside: PretendServers,
     member: Account,
     new_person: MakePerson,
 ) -> None:
@@ -109,8 +100,8 @@ def test_the_same_nickname_from_another_identity_is_another_person(
     attempt = client.begin()
     client.bring(attempt, client.sign(attempt, other.name, tamper=lie))
 
-    assert person_of(outside, other.suffixes[0]).id != person_of(outside, member.suffixes[0]).id
-    assert person_of(outside, other.suffixes[0]).launchpad_name == other.name
+    assert person_of(other).id != person_of(member).id
+    assert person_of(other).launchpad_name == other.name
 
 
 def test_a_reserved_name_cannot_be_claimed(

@@ -8,12 +8,13 @@ from datetime import timedelta
 import pytest
 
 from core.database import utc_now
-from core.models import AccountFact, Alias, Identity, Membership, Person
+from core.models import AccountFact, Alias, Membership, Person
 from devtools.accounts import Account
 from devtools.faults import FaultKind
 from devtools.servers import PretendServers
 from tests.support.page import faults_of
 from tests.support.portal import Portal
+from tests.support.records import person_of
 from tests.support.webclient import Answer, Client
 
 PATIENCE = 20.0  # seconds; the budget of a sign-in is 4, and the machine may be busy
@@ -31,11 +32,6 @@ FAULTS = {
     "only the account is known": (FaultKind.BAD_JSON, "/1.0/", 1.0),
     "the teams point elsewhere": (FaultKind.FOREIGN_NEXT, "/1.0/", 1.0),
 }
-
-
-def person_of(outside: PretendServers, account: Account) -> Person:
-    """Return the person behind an account."""
-    return Identity.get(Identity.subject == outside.ubuntu_one.claimed_id(account.name)).person
 
 
 def make_older(person: Person, **age: float) -> None:
@@ -73,7 +69,7 @@ def test_whoever_comes_on_a_bad_day_comes_in(
 ) -> None:
     known, unknown = new_person("ubuntumembers"), new_person("ubuntumembers")
     new_client().sign_in(known.name)
-    make_older(person_of(outside, known), hours=2)
+    make_older(person_of(known), hours=2)
     outside.launchpad.fail(kind, prefix, seconds=seconds)
     begin = time.monotonic()
 
@@ -97,7 +93,7 @@ def test_facts_of_the_last_24_hours_are_good_for_a_claim_while_launchpad_is_down
     portal: Portal, client: Client, outside: PretendServers, member: Account
 ) -> None:
     client.sign_in(member.name)
-    make_older(person_of(outside, member), hours=23)
+    make_older(person_of(member), hours=23)
     outside.launchpad.fail(FaultKind.BAD_JSON)
     client.sign_in(member.name)
 
@@ -109,7 +105,7 @@ def test_older_facts_are_shown_and_good_for_no_claim(
     portal: Portal, client: Client, outside: PretendServers, member: Account, htmx: bool
 ) -> None:
     client.sign_in(member.name)
-    make_older(person_of(outside, member), hours=25)
+    make_older(person_of(member), hours=25)
     outside.launchpad.fail(FaultKind.BAD_JSON)
     home = client.sign_in(member.name)
     assert "as a member of ubuntumembers" in home.text
@@ -121,7 +117,7 @@ def test_older_facts_are_shown_and_good_for_no_claim(
 
     assert refused.status == 403
     assert "Launchpad has not confirmed this within the last 24 hours." in refused.text
-    assert not Alias.select().where(Alias.person == person_of(outside, member)).exists()
+    assert not Alias.select().where(Alias.person == person_of(member)).exists()
 
 
 def test_one_no_takes_the_claim_away_and_leaves_the_rest(
@@ -134,7 +130,7 @@ def test_one_no_takes_the_claim_away_and_leaves_the_rest(
     refused = client.post("/domains/ubuntu.com/claim")
 
     assert refused.status == 403
-    assert Membership.get(Membership.person == person_of(outside, member), Membership.holds).first_no_at
+    assert Membership.get(Membership.person == person_of(member), Membership.holds).first_no_at
 
 
 @pytest.mark.parametrize("htmx", [False, True])
@@ -221,7 +217,7 @@ def test_the_page_stops_polling_when_the_job_has_the_answer(
     address = home.page.one("section", id="rows")["hx-get"]
     outside.launchpad.heal()
     directory = Launchpad(outside.launchpad.url, "tests")
-    sync_person(directory, person_of(outside, member).id, Deadline(10), utc_now())
+    sync_person(directory, person_of(member).id, Deadline(10), utc_now())
 
     part = client.get(address, on="/home")
 

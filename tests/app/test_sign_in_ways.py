@@ -5,25 +5,20 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from core.models import Identity, Person, Recipient, Session
+from core.models import Identity, Recipient, Session
 from core.secrets import token_hash
 from devtools.accounts import Account
 from devtools.servers import PretendServers
 from devtools.world import World
 from tests.support.page import faults_of
 from tests.support.portal import Portal
+from tests.support.records import person_of
 from tests.support.webclient import Client, Fields
-
-
-def person_of(outside: PretendServers, name: str) -> Person:
-    """Return the one person behind this account's identity."""
-    subject = outside.ubuntu_one.claimed_id(name)
-    return Identity.get(Identity.subject == subject).person
 
 
 @pytest.mark.parametrize("by_post", [False, True], ids=["get", "post"])
 def test_a_person_comes_in_and_sees_why_they_are_entitled(
-    each_portal: Portal, client: Client, outside: PretendServers, member: Account, by_post: bool
+    each_portal: Portal, client: Client, member: Account, by_post: bool
 ) -> None:
     home = client.sign_in(member.name, by_post=by_post)
 
@@ -36,7 +31,7 @@ def test_a_person_comes_in_and_sees_why_they_are_entitled(
     assert "as a member of ubuntumembers" in home.text
     assert f"Claim {member.name}@ubuntu.com" in home.text
     assert faults_of(home.page) == []
-    person = person_of(outside, member.name)
+    person = person_of(member)
     assert person.launchpad_name == member.name
     assert person.sign_in_email == member.email
 
@@ -103,12 +98,10 @@ def test_the_request_names_the_realm_and_asks_for_name_and_address(portal: Porta
     assert set(asked["openid.sreg.required"].split(",")) == {"nickname", "email"}
 
 
-def test_the_session_is_a_row_that_keeps_only_a_hash(
-    portal: Portal, client: Client, outside: PretendServers, member: Account
-) -> None:
+def test_the_session_is_a_row_that_keeps_only_a_hash(portal: Portal, client: Client, member: Account) -> None:
     client.sign_in(member.name)
 
-    session = Session.get(Session.person == person_of(outside, member.name))
+    session = Session.get(Session.person == person_of(member))
     cookies = client.cookies
     assert set(cookies) == {"waypost"}
     assert session.token_hash not in cookies["waypost"]
@@ -116,70 +109,68 @@ def test_the_session_is_a_row_that_keeps_only_a_hash(
 
 
 def test_a_proven_sign_in_address_is_the_first_recipient(
-    portal: Portal, client: Client, outside: PretendServers, member: Account
+    portal: Portal, client: Client, member: Account
 ) -> None:
     home = client.sign_in(member.name)
 
-    recipient = Recipient.get(Recipient.person == person_of(outside, member.name))
+    recipient = Recipient.get(Recipient.person == person_of(member))
     assert recipient.address == member.email
     assert recipient.verified_at is not None
     assert "Where shall the mail go?" not in home.text
 
 
 def test_an_address_that_ubuntu_one_has_not_verified_is_none(
-    portal: Portal, client: Client, outside: PretendServers, new_person: Callable[..., Account]
+    portal: Portal, client: Client, new_person: Callable[..., Account]
 ) -> None:
     ivo = new_person("ubuntumembers", email_verified=False)
 
     home = client.sign_in(ivo.name)
 
-    person = person_of(outside, ivo.name)
+    person = person_of(ivo)
     assert not Recipient.select().where(Recipient.person == person).exists()
     field = home.page.one("input", name="recipient")
     assert field["value"] == ivo.email
 
 
 def test_a_proven_address_on_one_of_our_domains_is_no_recipient(
-    portal: Portal, client: Client, outside: PretendServers, new_person: Callable[..., Account]
+    portal: Portal, client: Client, new_person: Callable[..., Account]
 ) -> None:
     looped = new_person("ubuntumembers", name="looped", email="looped@ubuntu.com")
 
     home = client.sign_in(looped.name)
 
-    person = person_of(outside, looped.name)
+    person = person_of(looped)
     assert not Recipient.select().where(Recipient.person == person).exists()
     assert home.page.one("input", name="recipient").get("value") in ("", None)
 
 
 @pytest.mark.parametrize("share", [(), ("nickname",), ("email",)], ids=["nothing", "nickname", "email"])
 def test_a_person_may_untick_everything(
-    portal: Portal, client: Client, outside: PretendServers, member: Account, share: tuple[str, ...]
+    portal: Portal, client: Client, member: Account, share: tuple[str, ...]
 ) -> None:
     attempt = client.begin()
 
     home = client.follow(client.bring(attempt, client.sign(attempt, member.name, share=share)))
 
     assert home.status == 200
-    person = person_of(outside, member.name)
+    person = person_of(member)
     assert person.launchpad_name == member.name
     assert person.sign_in_email == (member.email if "email" in share else None)
 
 
-def test_a_hint_that_is_missing_next_time_is_kept(
-    portal: Portal, client: Client, outside: PretendServers, member: Account
-) -> None:
+def test_a_hint_that_is_missing_next_time_is_kept(portal: Portal, client: Client, member: Account) -> None:
     client.sign_in(member.name)
     attempt = client.begin()
     client.bring(attempt, client.sign(attempt, member.name, share=()))
 
-    assert person_of(outside, member.name).sign_in_email == member.email
+    assert person_of(member).sign_in_email == member.email
 
 
 @pytest.mark.parametrize(
     "hint", ["no address", "@", "a@b", "x" * 400 + "@home.example.net", "a\u200b@b.example"]
 )
 def test_a_hint_that_is_no_address_harms_nothing(
-    portal: Portal, client: Client, outside: PretendServers, member: Account, hint: str
+    portal: Portal, client: Client, member: Account, hint: str
 ) -> None:
     def tamper(fields: Fields) -> None:
         fields["openid.sreg.email"] = hint
@@ -189,11 +180,11 @@ def test_a_hint_that_is_no_address_harms_nothing(
 
     assert home.status in (200, 400)
     if home.status == 200:
-        assert person_of(outside, member.name).sign_in_email is None
+        assert person_of(member).sign_in_email is None
 
 
 def test_a_language_that_we_do_not_speak_is_english(
-    portal: Portal, client: Client, outside: PretendServers, new_person: Callable[..., Account]
+    portal: Portal, client: Client, new_person: Callable[..., Account]
 ) -> None:
     person = new_person(language="tlh")
 
@@ -236,14 +227,14 @@ def test_a_merged_account_opens_one_person_by_both_identities(
 
 
 def test_signing_in_again_ends_the_session_that_was_there(
-    portal: Portal, client: Client, outside: PretendServers, member: Account
+    portal: Portal, client: Client, member: Account
 ) -> None:
     client.sign_in(member.name)
-    before = Session.get(Session.person == person_of(outside, member.name)).id
+    before = Session.get(Session.person == person_of(member)).id
 
     client.sign_in(member.name)
 
-    left = [row.id for row in Session.select().where(Session.person == person_of(outside, member.name))]
+    left = [row.id for row in Session.select().where(Session.person == person_of(member))]
     assert len(left) == 1
     assert left != [before]
 

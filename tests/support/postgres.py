@@ -58,10 +58,10 @@ class PostgresServer:
             cwd="/",
         )
         options = [part for name, value in _CONFIGURATION.items() for part in ("-c", f"{name}={value}")]
+        port = ["-p", str(self._port)]
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                [*_as_system_user(), str(self._binaries / "postgres"), "-D", data, "-p", str(self._port)]
-                + options,
+                [*_as_system_user(), str(self._binaries / "postgres"), "-D", data, *port, *options],
                 stdout=log,
                 stderr=log,
                 cwd="/",

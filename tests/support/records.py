@@ -15,6 +15,7 @@ from core.models import (
     Recipient,
     Session,
 )
+from devtools.accounts import Account
 
 LASTING = (
     Person,
@@ -34,6 +35,12 @@ LASTING = (
 def counts() -> dict[str, int]:
     """Return how many rows each lasting table has."""
     return {table.__name__: table.select().count() for table in LASTING}
+
+
+def person_of(account: Account) -> Person:
+    """Return the person who signed in by an account's first identity, whatever it is called by now."""
+    identity = Identity.get(Identity.subject.endswith(f"/+id/{account.suffixes[0]}"))
+    return identity.person  # type: ignore[no-any-return]
 
 
 @contextlib.contextmanager

@@ -16,7 +16,9 @@ from core.addresses import (
 LONGEST_DOMAIN = ".".join(["a" * 63] * 3 + ["b" * 57, "org"])
 
 labels = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
-domains = st.builds(lambda parts, last: ".".join([*parts, last]), st.lists(labels, min_size=1), st.just("org"))
+domains = st.builds(
+    lambda parts, last: ".".join([*parts, last]), st.lists(labels, min_size=1), st.just("org")
+)
 local_parts = st.text(st.characters(exclude_categories=("Cs",)).filter(str.isprintable), min_size=1).filter(
     lambda text: len(text.encode()) <= 64
 )

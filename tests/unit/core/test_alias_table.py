@@ -12,7 +12,7 @@ import pytest
 from core.addresses import parse_address
 from core.alias_table import AliasTableUnavailable, SqlAliasTable, open_alias_table
 from core.audit import OPERATOR
-from core.database import write
+from core.database import configure, migrate, write
 from core.models import Alias, AliasOwner, Domain, Identity, Recipient
 from core.people import ban
 from core.roles import Role, grant
@@ -342,23 +342,21 @@ def test_a_database_that_was_locked_is_asked_again(table, alias, db, settings):
     assert table.find("proj.example", "ada") is not None
 
 
-def test_a_postgresql_that_went_away_is_unavailable_and_then_found_again(postgres_server, postgres_url):
-    name = postgres_url.rpartition("/")[2]
-    table = open_alias_table(postgres_url)
+def test_a_postgresql_that_went_away_is_unavailable_and_then_found_again(postgres_server):
+    configure(postgres_server.create("gone"))
+    migrate()
+    table = open_alias_table(postgres_server.url("gone"))
     assert not table.serves("proj.example")
 
-    postgres_server.command(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-    try:
-        postgres_server.command(
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
-        )
-        for _ in range(2):
-            with pytest.raises(AliasTableUnavailable):
-                table.serves("proj.example")
-    finally:
-        postgres_server.command(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    postgres_server.command("ALTER DATABASE gone ALLOW_CONNECTIONS false")
+    postgres_server.command("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'gone'")
+    for _ in range(2):
+        with pytest.raises(AliasTableUnavailable):
+            table.serves("proj.example")
 
+    postgres_server.command("ALTER DATABASE gone ALLOW_CONNECTIONS true")
     assert not table.serves("proj.example")
+    postgres_server.drop("gone")
 
 
 def test_a_postgresql_that_is_not_there_is_unavailable():

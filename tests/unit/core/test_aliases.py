@@ -7,6 +7,7 @@ import pytest
 from peewee import IntegrityError
 
 from core import aliases
+from core.addresses import parse_address
 from core.alias_table import open_alias_table
 from core.aliases import (
     NEXT_NAME_AFTER,
@@ -18,7 +19,6 @@ from core.aliases import (
     name_problem,
     switch,
 )
-from core.addresses import parse_address
 from core.audit import first_fault
 from core.database import write
 from core.eligibility import Condition
@@ -210,7 +210,9 @@ def test_a_recipient_named_at_the_claim_gets_a_verification_mail(domain, take, n
     assert {notice.kind for notice in Notice.select()} == {"verify-recipient", "address-created"}
 
 
-@pytest.mark.parametrize("text", ["new", "new@localhost", "new@proj.example", "new@PROJ.example.", "a@b@c.example"])
+@pytest.mark.parametrize(
+    "text", ["new", "new@localhost", "new@proj.example", "new@PROJ.example.", "a@b@c.example"]
+)
 def test_a_claim_with_an_impossible_recipient_changes_nothing(domain, take, now, text):
     ada = entitle(make_person(now), now)
     before = rows()
@@ -230,7 +232,9 @@ def test_a_name_of_somebody_else_is_taken(ada, take, now):
     assert refusal(lambda: take(other)).problem is ClaimProblem.TAKEN
 
 
-@pytest.mark.parametrize("change", [{"switch": Switch.GIVEN_UP}, {"entitlement": Entitlement.ENDED}, {"hold": Hold.BAN}])
+@pytest.mark.parametrize(
+    "change", [{"switch": Switch.GIVEN_UP}, {"entitlement": Entitlement.ENDED}, {"hold": Hold.BAN}]
+)
 def test_a_name_once_given_stays_taken(ada, take, now, change):
     take(ada)
     Alias.update(change).execute()
@@ -251,7 +255,9 @@ def test_a_name_reserved_for_another_identity_is_taken(ada, take, domain, now):
     assert refusal(lambda: take(ada)).problem is ClaimProblem.TAKEN
 
 
-@pytest.mark.parametrize("name", ["postmaster", "abuse", "admin", "root", "noreply", "Hostmaster", "srs0", "srs1-x"])
+@pytest.mark.parametrize(
+    "name", ["postmaster", "abuse", "admin", "root", "noreply", "Hostmaster", "srs0", "srs1-x"]
+)
 def test_a_name_of_office_is_reserved(ada, take, name):
     assert refusal(lambda: take(rename(ada, name))).problem is ClaimProblem.RESERVED
 

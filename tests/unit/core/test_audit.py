@@ -37,7 +37,9 @@ def test_an_entry_says_who_did_what_to_what_and_when(entries, now):
 
 def test_personal_values_lie_in_the_side_table_only(entries):
     for entry in entries:
-        assert "grace" not in json.dumps([entry.actor, entry.verb, entry.subject_ids, entry.commitment, entry.mac])
+        assert "grace" not in json.dumps(
+            [entry.actor, entry.verb, entry.subject_ids, entry.commitment, entry.mac]
+        )
     assert [json.loads(row.values)["name"] for row in AuditValue.select().order_by(AuditValue.entry)] == [
         "ada",
         "grace",
@@ -98,7 +100,9 @@ def test_changed_values_are_found(entries, change):
 def test_values_of_two_entries_that_changed_places_are_found(entries):
     one, other = (AuditValue.get(AuditValue.entry == entry) for entry in entries[:2])
     for row, source in ((one, other), (other, one)):
-        AuditValue.update(salt=source.salt, values=source.values).where(AuditValue.entry == row.entry_id).execute()
+        AuditValue.update(salt=source.salt, values=source.values).where(
+            AuditValue.entry == row.entry_id
+        ).execute()
 
     assert first_fault() is not None
 

@@ -6,7 +6,16 @@ import pytest
 from peewee import IntegrityError, SqliteDatabase
 
 from core import database as core_database
-from core.database import configure, connection, database, migrate, pending_migrations, sqlite_path, utc_now, write
+from core.database import (
+    configure,
+    connection,
+    database,
+    migrate,
+    pending_migrations,
+    sqlite_path,
+    utc_now,
+    write,
+)
 from core.models import TABLES, Domain, DomainTeam, Person, Table
 from tests.support.threads import at_once
 
@@ -149,7 +158,10 @@ def columns_and_indexes() -> dict[str, object]:
         table._meta.table_name: (
             sorted(map(str, database.get_columns(table._meta.table_name))),
             sorted((tuple(i.columns), i.unique) for i in database.get_indexes(table._meta.table_name)),
-            sorted((k.column, k.dest_table, k.dest_column) for k in database.get_foreign_keys(table._meta.table_name)),
+            sorted(
+                (k.column, k.dest_table, k.dest_column)
+                for k in database.get_foreign_keys(table._meta.table_name)
+            ),
         )
         for table in TABLES
     }
@@ -203,7 +215,8 @@ def test_every_table_of_the_models_is_listed():
 
 
 @pytest.mark.parametrize(
-    ("url", "path"), [("sqlite:///var/waypost.db", "var/waypost.db"), ("sqlite:////srv/waypost.db", "/srv/waypost.db")]
+    ("url", "path"),
+    [("sqlite:///var/waypost.db", "var/waypost.db"), ("sqlite:////srv/waypost.db", "/srv/waypost.db")],
 )
 def test_a_sqlite_url_has_a_relative_or_absolute_path(url, path):
     assert sqlite_path(url) == path

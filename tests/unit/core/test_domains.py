@@ -35,11 +35,11 @@ def dns_server() -> Iterator[PretendResolver]:
 
 @pytest.fixture
 def zone(dns_server, monkeypatch) -> PretendResolver:
-    """The server with an empty zone; a name that is never answered is given up in half a second."""
+    """The server with an empty zone; a name that is never answered is given up quickly."""
     dns_server.heal()
     for name in (NAME, f"_waypost.{NAME}", "elsewhere.example"):
         dns_server.remove(name)
-    monkeypatch.setattr(domains, "DNS_SECONDS", 0.5)
+    monkeypatch.setattr(domains, "DNS_SECONDS", 0.2)
     return dns_server
 
 
@@ -133,7 +133,9 @@ def test_the_record_of_another_name_does_not_count(look, zone):
     assert look() is TxtOutcome.ABSENT
 
 
-@pytest.mark.parametrize("trouble", [Trouble.SERVFAIL, Trouble.REFUSED, Trouble.TIMEOUT, Trouble.TRUNCATED_NO_TCP])
+@pytest.mark.parametrize(
+    "trouble", [Trouble.SERVFAIL, Trouble.REFUSED, Trouble.TIMEOUT, Trouble.TRUNCATED_NO_TCP]
+)
 @pytest.mark.parametrize("name", [NAME, f"_waypost.{NAME}"])
 def test_dns_in_trouble_at_one_place_is_unknown(look, zone, trouble, name):
     zone.trouble(name, trouble)
@@ -155,11 +157,11 @@ def test_a_server_that_says_nothing_is_given_up(look, zone):
     began = time.monotonic()
 
     assert look() is TxtOutcome.UNKNOWN
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 1.5
 
 
 def test_a_server_that_is_not_there_is_unknown(domain, monkeypatch):
-    monkeypatch.setattr(domains, "DNS_SECONDS", 0.5)
+    monkeypatch.setattr(domains, "DNS_SECONDS", 0.2)
 
     assert look_for_record(domain, make_resolver(("127.0.0.1", 1))) is TxtOutcome.UNKNOWN
 
@@ -202,7 +204,9 @@ def test_a_domain_cannot_be_added_twice_in_any_spelling(db, now, name):
     assert DomainTeam.select().count() == 0
 
 
-@pytest.mark.parametrize("name", ["", "proj", "*.proj.example", "https://proj.example", "a b.example", "192.0.2.1"])
+@pytest.mark.parametrize(
+    "name", ["", "proj", "*.proj.example", "https://proj.example", "a b.example", "192.0.2.1"]
+)
 def test_what_is_no_domain_cannot_be_added(db, now, name):
     with pytest.raises(AddressError):
         add_domain(OPERATOR, name, [], now)

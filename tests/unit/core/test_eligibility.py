@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from core.eligibility import Condition, DomainRules, PersonFacts, decide
 from core.facts import Answer, Fact
+from tests.support.strategies import moments
 
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -18,7 +19,9 @@ NO = Fact(False, NOW - 1000 * HOUR, NOW - HOUR)
 OLD = Fact(True, NOW - 1000 * HOUR, NOW - 25 * HOUR)
 DOUBTED = Fact(True, NOW - 1000 * HOUR, NOW, first_no_at=NOW)
 
-MEMBER = PersonFacts(banned=False, has_account=Answer.YES, valid=YES, coc_signed=YES, memberships={"staff": YES})
+MEMBER = PersonFacts(
+    banned=False, has_account=Answer.YES, valid=YES, coc_signed=YES, memberships={"staff": YES}
+)
 RULES = DomainRules(verified=True, coc_required=True, teams=("members", "staff"))
 
 
@@ -104,9 +107,7 @@ def test_membership_in_one_of_the_teams_is_enough():
 
 
 def test_a_team_that_is_not_mapped_entitles_to_nothing():
-    decision = decide(
-        replace(MEMBER, memberships={"other": YES, "staff": NO, "members": NO}), RULES, NOW
-    )
+    decision = decide(replace(MEMBER, memberships={"other": YES, "staff": NO, "members": NO}), RULES, NOW)
 
     assert decision.answer is Answer.NO
 
@@ -164,7 +165,6 @@ def test_there_is_no_age_where_nothing_was_read():
     assert decide(nobody, RULES, NOW).oldest_reading is None
 
 
-moments = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))
 facts = st.builds(Fact, st.booleans(), moments, moments, st.none() | moments)
 people = st.builds(
     PersonFacts,

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.facts import FRESH_FOR, SECOND_NO_AFTER, Answer, Fact, observe
+from tests.support.strategies import moments
 
 NOON = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
-moments = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))
 facts = st.none() | st.builds(Fact, st.booleans(), moments, moments, st.none() | moments)
 clear_answers = st.sampled_from([Answer.YES, Answer.NO])
 readings = st.lists(st.tuples(st.sampled_from(Answer), st.integers(0, 30)))

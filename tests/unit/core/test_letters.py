@@ -24,6 +24,12 @@ HEADERS = {
 
 
 @pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """On SQLite only: what a letter says does not come from the database engine."""
+    return sqlite_url
+
+
+@pytest.fixture
 def ada(db, now) -> Person:
     return make_member(now)
 
@@ -75,7 +81,7 @@ def kind(request, ada, alias, now) -> str:
         newcomer = make_person(now, "newcomer")
         tell_ops(request.param, newcomer, {"person": ada.id, "newcomer": newcomer.id}, "key", now)
     elif request.param == "relay-refused":
-        tell_ops(request.param, None, {}, "about-us:home.example.net:5.7.1:2026-11-26", now)
+        tell_ops(request.param, None, {}, "about-us:2026-11-26:5.7.1:home.example.net", now)
     else:
         ids = {"recipient": ada.recipients.get().id, "alias": alias.id}
         tell_person(ada, request.param, ids, "key", now)
@@ -127,6 +133,13 @@ def test_admins_are_told_of_a_new_address(ada, alias, write_one, now):
 
     assert message["Subject"] == "New @proj.example email address created"
     assert "ada@proj.example was claimed by Ada" in message.get_content()
+
+
+def test_ops_are_told_which_server_refuses_the_relay(db, settings, now):
+    tell_ops("relay-refused", None, {}, "about-us:2026-11-26:5.7.1:home.example.net", now)
+
+    message = parse(write_letter(Notice.get(), settings, now))
+    assert message["Subject"] == "Another mail server refuses our relay: home.example.net"
 
 
 def link_in(letter: Letter | None) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from core.database import write
 from core.models import Notice
-from core.notices import tell_admins, tell_ops, tell_person, tell_recipient
+from core.notices import tell_admins, tell_ops, tell_owner, tell_person, tell_recipient
 from core.roles import Role
 from tests.support.arrange import later, make_admin, make_domain, make_member, make_person, make_recipient
 from tests.support.threads import at_once
@@ -27,7 +27,11 @@ def test_a_notice_is_due_at_once(ada, now):
     notice = Notice.get()
     assert (notice.made_at, notice.due_at) == (now, now)
     assert (notice.sent_at, notice.failed_with, notice.lease_until) == (None, None, None)
-    assert (notice.kind, notice.person_id, json.loads(notice.subject_ids)) == ("kind", ada.id, {"person": ada.id})
+    assert (notice.kind, notice.person_id, json.loads(notice.subject_ids)) == (
+        "kind",
+        ada.id,
+        {"person": ada.id},
+    )
 
 
 def test_the_same_key_is_one_mail(ada, now):
@@ -99,3 +103,61 @@ def test_the_ops_address_stands_in_for_missing_admins(ada, now):
     assert destinations() == [None]
 
 
+# -- what is wrong with a mailbox goes where it may still get through -----------------------------
+
+
+@pytest.fixture
+def failing(ada, now):
+    """ada's only recipient, which refuses her mail."""
+    recipient = ada.recipients.get()
+    recipient.failing_since = now
+    recipient.save()
+    return recipient
+
+
+def tell(person, now) -> list[str | None]:
+    tell_owner(person, "kind", {}, "key", now)
+    return [
+        notice.person.sign_in_email if notice.to_sign_in else notice.recipient.address
+        for notice in Notice.select().order_by(Notice.id)
+    ]
+
+
+def test_the_owner_is_told_at_every_mailbox_that_works(ada, failing, now):
+    make_recipient(ada, now, "two@home.example.net")
+    make_recipient(ada, now, "three@home.example.net")
+    make_recipient(ada, now, "unproven@home.example.net", proven=False)
+
+    assert tell(ada, now) == ["two@home.example.net", "three@home.example.net"]
+
+
+def test_the_owner_is_told_at_a_proven_sign_in_address(ada, failing, now):
+    ada.sign_in_email, ada.sign_in_email_proven = "login@post.example.com", True
+
+    assert tell(ada, now) == ["login@post.example.com"]
+
+
+def test_a_sign_in_address_that_is_not_proven_is_told_nothing(ada, failing, now):
+    ada.sign_in_email = "login@post.example.com"
+
+    assert tell(ada, now) == []
+
+
+def test_a_sign_in_address_on_our_own_domain_is_told_nothing(ada, failing, now):
+    make_domain(now)
+    ada.sign_in_email, ada.sign_in_email_proven = "ada@proj.example", True
+
+    assert tell(ada, now) == []
+
+
+def test_one_mailbox_is_told_once_in_any_spelling(ada, now):
+    ada.sign_in_email, ada.sign_in_email_proven = "ADA@home.example.net", True
+
+    assert tell(ada, now) == ["ada@home.example.net"]
+
+
+def test_the_same_trouble_is_told_once(ada, now):
+    for _ in range(2):
+        told = tell(ada, now)
+
+    assert told == ["ada@home.example.net"]

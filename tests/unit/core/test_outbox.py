@@ -238,7 +238,9 @@ def test_one_refused_mail_does_not_stop_the_next(relay, ada, settings, clock, no
 def test_a_proof_during_the_sending_stays_proven(relay, proof, ada, settings, now):
     def prove(_message):
         at_once(
-            lambda: verify_recipient(proof_token(proof, settings.secret_key), ada.id, settings.secret_key, now)
+            lambda: verify_recipient(
+                proof_token(proof, settings.secret_key), ada.id, settings.secret_key, now
+            )
         )
 
     relay.at_dot = prove

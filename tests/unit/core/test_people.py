@@ -10,7 +10,17 @@ from core.audit import OPERATOR, Actor, first_fault
 from core.directories import AccountReading
 from core.eligibility import Condition
 from core.facts import Answer
-from core.models import AccountFact, Alias, AuditEntry, AuditValue, Identity, Notice, Person, Recipient, Session
+from core.models import (
+    AccountFact,
+    Alias,
+    AuditEntry,
+    AuditValue,
+    Identity,
+    Notice,
+    Person,
+    Recipient,
+    Session,
+)
 from core.people import SignIn, SignInRefused, ban, sign_in, unban
 from core.routing import Hold
 from core.sessions import find_session
@@ -224,7 +234,7 @@ def test_a_second_identity_of_the_same_account_joins_its_person(db, now):
 
 
 def test_a_joined_identity_is_told_to_the_person_and_recorded(db, now):
-    person, _ = sign_in(arrival(email="ada@home.example.net", email_proven=True), reading(ADA), now)
+    _person, _ = sign_in(arrival(email="ada@home.example.net", email_proven=True), reading(ADA), now)
     sign_in(arrival(SECOND), reading(ADA), now)
 
     (notice,) = Notice.select()
@@ -292,7 +302,9 @@ def test_an_address_on_our_own_domain_is_no_recipient(domain, now, spelling):
     assert person.sign_in_email == "ada@proj.example"
 
 
-@pytest.mark.parametrize("text", ["ada", "ada@localhost", "a@b@c.example", "ada@home.example.net\r\nBcc: x@y.example"])
+@pytest.mark.parametrize(
+    "text", ["ada", "ada@localhost", "a@b@c.example", "ada@home.example.net\r\nBcc: x@y.example"]
+)
 def test_a_hint_that_is_no_address_is_no_hint(db, now, text):
     person, _ = sign_in(arrival(email=text, email_proven=True), reading(ADA), now)
 
@@ -314,14 +326,18 @@ def test_an_address_that_is_proven_later_is_the_first_recipient_then(db, now):
     assert Recipient.get().verified_at == now
 
 
-@pytest.mark.parametrize("address", ['"' + '\\"' * 62 + '"@' + ".".join(["a" * 60] * 4), "ä" * 32 + "@home.example.net"])
+@pytest.mark.parametrize(
+    "address", ['"' + '\\"' * 62 + '"@' + ".".join(["a" * 60] * 4), "ä" * 32 + "@home.example.net"]
+)
 def test_an_odd_but_legal_sign_in_address_is_taken(db, now, address):
     person, _ = sign_in(arrival(email=address, email_proven=True), reading(ADA), now)
 
     assert Recipient.get().person_id == person.id
 
 
-@pytest.mark.parametrize(("language", "kept"), [("ja", "ja"), ("en", "en"), ("de", "en"), (None, "en"), ("x" * 99, "en")])
+@pytest.mark.parametrize(
+    ("language", "kept"), [("ja", "ja"), ("en", "en"), ("de", "en"), (None, "en"), ("x" * 99, "en")]
+)
 def test_only_languages_of_ours_are_kept(db, now, language, kept):
     person, _ = sign_in(arrival(language=language), reading(ADA), now)
 
@@ -444,7 +460,10 @@ def test_a_ban_and_its_end_are_recorded_with_the_actor(db, now):
 
 def test_a_ban_during_a_claim_holds_the_new_alias(domain, settings, now):
     ada = make_member(now)
-    calls = [lambda: claim(ada.id, domain, None, settings.record_secret, now), lambda: ban(OPERATOR, ada, now)]
+    calls = [
+        lambda: claim(ada.id, domain, None, settings.record_secret, now),
+        lambda: ban(OPERATOR, ada, now),
+    ]
     claimed, banned = at_once(*calls)
 
     assert banned is None

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from core import recipients
+from core.aliases import switch
 from core.audit import first_fault
 from core.database import write
 from core.models import Alias, AliasRecipient, AuditEntry, Notice, Person, Recipient
@@ -18,8 +19,10 @@ from core.recipients import (
     add_recipient,
     check_proof,
     mark_reachable,
+    move_up,
     proof_token,
     recipient_for,
+    remove_recipient,
     resend_proof,
     set_recipients,
     verify_recipient,
@@ -99,7 +102,9 @@ def test_an_address_keeps_the_spelling_that_was_typed(ada, alias, now):
     assert recipient.address_key == "new.name@work.example.net"
 
 
-@pytest.mark.parametrize("spelling", ["ada@home.example.net", "ADA@Home.example.NET.", '"ada"@home.example.net'])
+@pytest.mark.parametrize(
+    "spelling", ["ada@home.example.net", "ADA@Home.example.NET.", '"ada"@home.example.net']
+)
 def test_a_recipient_that_is_there_is_not_added_again(ada, alias, now, spelling):
     with pytest.raises(RecipientProblem, match="already"):
         add_recipient(ada.id, alias.id, spelling, now)
@@ -135,7 +140,15 @@ def test_the_same_address_of_another_person_is_a_recipient_of_its_own(ada, alias
 
 
 @pytest.mark.parametrize(
-    "text", ["", "ada", "ada@localhost", "a@b@c.example", "new@work.example.net\r\nBcc: x@evil.example", "a" * 10_000]
+    "text",
+    [
+        "",
+        "ada",
+        "ada@localhost",
+        "a@b@c.example",
+        "new@work.example.net\r\nBcc: x@evil.example",
+        "a" * 10_000,
+    ],
 )
 def test_what_is_no_address_is_named_and_changes_nothing(ada, alias, now, text):
     with pytest.raises(RecipientProblem) as caught:
@@ -215,7 +228,11 @@ def test_an_alias_that_is_not_there_cannot_be_added_to(ada, now):
 
 @pytest.mark.parametrize(
     "address",
-    ['"' + '\\"' * 62 + '"@' + ".".join(["a" * 60] * 4), "a" * 64 + "@" + ".".join(["a" * 60] * 4), "鈴木@home.example.net"],
+    [
+        '"' + '\\"' * 62 + '"@' + ".".join(["a" * 60] * 4),
+        "a" * 64 + "@" + ".".join(["a" * 60] * 4),
+        "鈴木@home.example.net",
+    ],
 )
 def test_the_longest_and_oddest_legal_addresses_are_taken(ada, alias, now, address):
     assert add_recipient(ada.id, alias.id, address, now).id
@@ -292,6 +309,70 @@ def test_what_was_set_before_and_after_is_recorded(ada, alias, three, now):
     assert values["after"] == ["ada@home.example.net"]
 
 
+def test_a_recipient_is_moved_up(ada, alias, three, now):
+    move_up(ada.id, alias.id, three[2], now)
+
+    assert [recipient.id for recipient in recipients_of(alias)] == [three[0], three[2], three[1]]
+
+
+def test_the_first_recipient_moved_up_stays_the_first(ada, alias, three, now):
+    before = verbs()
+    move_up(ada.id, alias.id, three[0], now)
+
+    assert [recipient.id for recipient in recipients_of(alias)] == three
+    assert verbs() == before
+
+
+def test_a_recipient_that_is_out_already_is_not_moved_or_removed_again(ada, alias, three, now):
+    remove_recipient(ada.id, alias.id, three[1], now)
+    before = verbs()
+    move_up(ada.id, alias.id, three[1], now)
+    remove_recipient(ada.id, alias.id, three[1], now)
+
+    assert [recipient.id for recipient in recipients_of(alias)] == [three[0], three[2]]
+    assert verbs() == before
+
+
+def test_two_who_take_different_recipients_out_at_once_both_succeed(ada, alias, three, now):
+    calls = [lambda r=recipient: remove_recipient(ada.id, alias.id, r, now) for recipient in three[:2]]
+
+    assert at_once(*calls) == [None, None]
+    assert [recipient.id for recipient in recipients_of(alias)] == [three[2]]
+
+
+def test_many_moves_at_once_lose_nobody(ada, alias, three, now):
+    results = at_once(*[lambda r=recipient: move_up(ada.id, alias.id, r, now) for recipient in three * 3])
+
+    assert results == [None] * 9
+    assert {recipient.id for recipient in recipients_of(alias)} == set(three)
+
+
+@pytest.mark.parametrize("change", [move_up, remove_recipient])
+def test_nobody_else_moves_or_removes_my_recipients(ada, alias, three, grace, now, change):
+    with pytest.raises(LookupError):
+        change(grace.id, alias.id, three[1], now)
+    with pytest.raises(LookupError):
+        change(ada.id, alias.id, grace.recipients.get().id, now)
+
+    assert [recipient.id for recipient in recipients_of(alias)] == three
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**31, 2**63, 2**100])
+def test_a_number_that_no_row_can_have_is_of_nobody(ada, alias, now, number):
+    calls = [
+        lambda: add_recipient(ada.id, number, "new@work.example.net", now),
+        lambda: set_recipients(ada.id, number, [], now),
+        lambda: set_recipients(ada.id, alias.id, [number], now),
+        lambda: move_up(ada.id, alias.id, number, now),
+        lambda: remove_recipient(ada.id, number, ada.recipients.get().id, now),
+        lambda: resend_proof(ada.id, number, now),
+        lambda: switch(ada.id, number, Switch.ON, now),
+    ]
+    for call in calls:
+        with pytest.raises(LookupError):
+            call()
+
+
 # -- since when nobody is there -------------------------------------------------------------------
 
 
@@ -322,7 +403,8 @@ def test_adding_a_proven_recipient_makes_it_reachable(ada, alias, now):
 def test_proving_a_recipient_makes_all_aliases_with_it_reachable(ada, domain, now, settings):
     recipient = make_recipient(ada, now, "new@work.example.net", proven=False)
     aliases = [
-        make_alias(ada, domain, now, name, recipients=[recipient], unreachable_since=now) for name in ("a", "b")
+        make_alias(ada, domain, now, name, recipients=[recipient], unreachable_since=now)
+        for name in ("a", "b")
     ]
     verify_recipient(token_for(recipient, now, settings), ada.id, settings.secret_key, now)
 
@@ -426,7 +508,10 @@ def test_each_try_of_a_mail_has_the_same_link(unproven, settings):
 
 
 def test_a_link_made_with_another_secret_is_broken(prove, unproven):
-    assert refusal(lambda: prove(proof_token(unproven, "another secret, of 32 characters"))) is ProofProblem.BROKEN
+    assert (
+        refusal(lambda: prove(proof_token(unproven, "another secret, of 32 characters")))
+        is ProofProblem.BROKEN
+    )
 
 
 FORGERIES = {

@@ -21,6 +21,7 @@ from core.routing import (
     alias_fate,
     route,
 )
+from tests.support.strategies import moments
 
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -157,7 +158,11 @@ def test_the_case_of_the_local_part_does_not_matter():
 
 @pytest.mark.parametrize(
     "facts",
-    [replace(GOOD, hold=Hold.BAN), replace(GOOD, switch=Switch.OFF_LATER), replace(GOOD, recipients=(UNPROVEN,))],
+    [
+        replace(GOOD, hold=Hold.BAN),
+        replace(GOOD, switch=Switch.OFF_LATER),
+        replace(GOOD, recipients=(UNPROVEN,)),
+    ],
 )
 def test_what_is_not_delivered_has_no_recipients_and_the_reply_of_its_fate(facts):
     result = route_to("ada", Table({"ada": facts}))
@@ -272,8 +277,9 @@ def test_a_table_in_trouble_is_never_an_unknown_address(monkeypatch, method, loc
         route_to(local_part, table)
 
 
-moments = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))
-recipients = st.lists(st.builds(RouteRecipient, st.sampled_from(["a@x.example", "b@x.example"]), st.booleans()))
+recipients = st.lists(
+    st.builds(RouteRecipient, st.sampled_from(["a@x.example", "b@x.example"]), st.booleans())
+)
 any_facts = st.builds(
     AliasFacts,
     st.just(1),
@@ -298,7 +304,8 @@ def test_mail_flows_only_when_nothing_speaks_against_it(facts, now):
         and (
             facts.entitlement is Entitlement.ENTITLED
             or (
-                facts.entitlement is Entitlement.GRACE and (facts.grace_until is None or now < facts.grace_until)
+                facts.entitlement is Entitlement.GRACE
+                and (facts.grace_until is None or now < facts.grace_until)
             )
         )
         and any(recipient.deliverable for recipient in facts.recipients)

@@ -157,7 +157,8 @@ def test_lists_are_separated_by_commas(environment):
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:8000", "http://localhost:8000", "http://[::1]:8000", "https://portal.example.org"]
+    "url",
+    ["http://127.0.0.1:8000", "http://localhost:8000", "http://[::1]:8000", "https://portal.example.org"],
 )
 def test_http_is_taken_on_loopback_only(environment, url):
     environment.setenv("PUBLIC_URL", url)
@@ -227,7 +228,13 @@ def test_what_is_no_host_and_port_is_refused(text):
 
 @pytest.mark.parametrize(
     ("host", "answer"),
-    [("localhost", True), ("127.9.9.9", True), ("::1", True), ("192.0.2.1", False), ("localhost.example", False)],
+    [
+        ("localhost", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("192.0.2.1", False),
+        ("localhost.example", False),
+    ],
 )
 def test_loopback_is_this_machine_only(host, answer):
     assert is_loopback(host) is answer

@@ -125,7 +125,11 @@ def test_the_standings_are_the_decisions_of_all_domains(ada, domain, now):
     entitle(ada, now)
 
     standings = standings_of(ada, now)
-    assert [standing.domain.name for standing in standings] == ["proj.example", "other.example", "third.example"]
+    assert [standing.domain.name for standing in standings] == [
+        "proj.example",
+        "other.example",
+        "third.example",
+    ]
     assert standings[0].decision == decision_for(ada, domain, now)
     assert standings[1].decision == decision_for(ada, other, now)
     assert [standing.decision.answer for standing in standings] == [Answer.YES, Answer.UNKNOWN, Answer.NO]

@@ -7,7 +7,7 @@ import pytest
 
 from core import sync
 from core.aliases import ClaimRefused, claim
-from core.database import BUSY_SECONDS, database, write
+from core.database import database, write
 from core.directories import AccountReading, Deadline, TeamsReading
 from core.facts import Answer
 from core.models import AccountFact, Alias, Identity, Membership, Person, TeamReading
@@ -23,7 +23,6 @@ from tests.support.arrange import (
     later,
     make_alias,
     make_domain,
-    make_member,
     make_person,
     reading,
 )
@@ -85,7 +84,12 @@ def answers(person: Person) -> dict[str, Answer]:
 def test_a_clear_answer_is_stored(look, ada, now):
     assert look(now)
 
-    assert answers(ada) == {"valid": Answer.YES, "coc_signed": Answer.YES, TEAM: Answer.YES, "other": Answer.NO}
+    assert answers(ada) == {
+        "valid": Answer.YES,
+        "coc_signed": Answer.YES,
+        TEAM: Answer.YES,
+        "other": Answer.NO,
+    }
     assert Person.get().asked_at == now
 
 
@@ -198,12 +202,12 @@ def test_a_directory_that_is_down_changes_nothing_about_a_person(look, directory
 
 def test_teams_that_cannot_be_read_change_no_membership(look, directory, ada, now):
     look(now)
-    before = [row for row in Membership.select().tuples()]
+    before = list(Membership.select().tuples())
     directory.teams = {}
     for hours in range(0, 100, 7):
         assert not look(later(now, hours=hours))
 
-    assert [row for row in Membership.select().tuples()] == before
+    assert list(Membership.select().tuples()) == before
     assert Person.get().asked_at == now
 
 
@@ -504,35 +508,36 @@ def test_no_transaction_is_open_while_the_directory_is_asked(look, look_at_team,
     assert seen == [False] * 3
 
 
-def test_others_can_write_while_a_big_team_is_stored(db, settings, now):
-    """B58: a claim waits for a part of a team at most, however big the team is."""
-    domain = make_domain(now)
-    members = 300
+def test_others_can_write_while_a_big_team_is_stored(domain, directory, deadline, now):
+    """B58: whoever claims meanwhile waits for a part of the team at most, however big it is."""
+    members = 600
+    rows = [{"launchpad_name": f"p{n}", "account_created": str(n), "created_at": now} for n in range(members)]
     with write():
-        for number in range(members):
-            Person.create(launchpad_name=f"p{number}", account_created=str(number), created_at=now)
-    claimer = make_member(now)
-    accounts = tuple(account(f"p{number}", str(number)) for number in range(members))
-    directory, waits, done = SaidDirectory(people={TEAM: accounts}), [], []
+        Person.insert_many(rows).execute()
+    directory.people[TEAM] = tuple(account(f"p{n}", str(n)) for n in range(members))
+    waits: list[float] = []
+    took: list[float] = []
 
     def read():
-        sync_team(directory, TEAM, Deadline(60), now)
-        done.append(True)
+        began = time.monotonic()
+        sync_team(directory, TEAM, deadline, now)
+        took.append(time.monotonic() - began)
 
     def write_on_and_on():
-        while not done:
+        while not took:
             began = time.monotonic()
             with write():
-                Person.update(language="ja").where(Person.id == claimer.id).execute()
+                Person.update(language="ja").where(Person.launchpad_name == "p0").execute()
             waits.append(time.monotonic() - began)
+            time.sleep(0.01)
 
     assert at_once(read, write_on_and_on) == [None, None]
-    assert len(waits) > 1
-    assert max(waits) < BUSY_SECONDS / 2
-    assert claim(claimer.id, domain, None, settings.record_secret, now).id
+    assert max(waits) < took[0] / 2
 
 
-def test_a_claim_during_a_withdrawal_leaves_no_claim_on_old_facts(look, directory, ada, domain, settings, now):
+def test_a_claim_during_a_withdrawal_leaves_no_claim_on_old_facts(
+    look, directory, ada, domain, settings, now
+):
     entitle(ada, now)
     directory.teams["ada"] = ()
     result, looked = at_once(
