@@ -26,6 +26,7 @@ def configure(app: Flask, settings: Settings) -> None:
         SESSION_COOKIE_PATH="/",
         MAX_CONTENT_LENGTH=MAX_FORM,
         MAX_FORM_MEMORY_SIZE=MAX_FORM,
+        WTF_CSRF_SSL_STRICT=False,  # the token decides; Host and Referer are what a proxy makes of them
         WTF_CSRF_TIME_LIMIT=None,  # a form lives as long as its session
         SEND_FILE_MAX_AGE_DEFAULT=365 * 86400,  # the address of a file changes with its content
     )

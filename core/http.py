@@ -1,4 +1,4 @@
-"""HTTP with a deadline for the whole exchange: name, connection, TLS, header and body together.
+"""HTTP with a deadline for the whole exchange: connection, TLS, header and body together.
 
 httpx limits each read; a server that sends an octet a second would hold it for ever. Here every
 read and write of the connection looks at the one deadline.
@@ -97,6 +97,10 @@ class Fetcher:
             with self._client.stream(
                 method, url, content=content, headers=headers, timeout=max(deadline.remaining, 0.001)
             ) as response:
+                if response.headers.get("Content-Encoding", "identity") != "identity":
+                    raise httpx.DecodingError(
+                        "compressed, which was not asked for, and could swell without end"
+                    )
                 body = bytearray()
                 for chunk in response.iter_raw():
                     body += chunk

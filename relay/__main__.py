@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import resource
 import signal
@@ -14,6 +15,7 @@ import uvloop
 
 from core import runtime
 from core.settings import Settings, split_host_port
+from relay import faults
 from relay.process import Relay
 
 log = structlog.get_logger()
@@ -55,11 +57,16 @@ def listen_own(path: Path) -> socket.socket:
 
 
 async def serve(
-    settings: Settings, inbound: Sequence[socket.socket], own: socket.socket, parent: int | None = None
+    settings: Settings,
+    inbound: Sequence[socket.socket],
+    own: socket.socket,
+    slot: int = 0,
+    parent: int | None = None,
 ) -> None:
     """Run one process until SIGTERM, SIGINT, or the end of its parent.
 
-    parent: a file descriptor that is at its end when the parent is gone.
+    slot: which of the processes it is. parent: a file descriptor that is at its end when the parent
+    is gone.
     """
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_report)
@@ -68,7 +75,7 @@ async def serve(
         loop.add_signal_handler(number, stopping.set)
     if parent is not None:
         loop.add_reader(parent, stopping.set)
-    relay = Relay(settings)
+    relay = Relay(settings, slot=slot)
     await relay.start(inbound, own)
     log.info("relay.listening", addresses=[_name(listener) for listener in inbound])
     await stopping.wait()
@@ -78,8 +85,9 @@ async def serve(
 
 
 def _report(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-    """Report what nobody caught, by its kind alone: texts and tracebacks may name a sender."""
-    log.error("relay.fault", where="loop", kind=type(context.get("exception")).__name__)
+    """Report what nobody caught."""
+    error = context.get("exception")
+    faults.report("loop", error if isinstance(error, BaseException) else None)
 
 
 def _name(listener: socket.socket) -> str:
@@ -87,9 +95,18 @@ def _name(listener: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _run(settings: Settings, inbound: Sequence[socket.socket], own: socket.socket, parent: int | None) -> None:
+def _run(
+    settings: Settings,
+    inbound: Sequence[socket.socket],
+    own: socket.socket,
+    slot: int = 0,
+    parent: int | None = None,
+) -> None:
+    gc.collect()
+    gc.freeze()  # what is here now stays: no need to look through it again and again
+    gc.set_threshold(20_000, 10, 10)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(settings, inbound, own, parent))
+        runner.run(serve(settings, inbound, own, slot, parent))
 
 
 class Parent:
@@ -133,7 +150,7 @@ class Parent:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         status = 1
         try:
-            _run(self._settings, self._inbound[place], self._own, self._alive)
+            _run(self._settings, self._inbound[place], self._own, place, self._alive)
             status = 0
         finally:
             os._exit(status)
@@ -168,7 +185,7 @@ def main() -> None:
     own = listen_own(settings.relay_socket)
     count = settings.relay_processes or len(os.sched_getaffinity(0))
     if count == 1:
-        _run(settings, listen_inbound([split_host_port(item) for item in settings.relay_listen]), own, None)
+        _run(settings, listen_inbound([split_host_port(item) for item in settings.relay_listen]), own)
     else:
         Parent(settings, own, count).run()
     settings.relay_socket.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What a RCPT gets: turns a route, or a rewritten sender that mail comes back to, into a target or a reply."""
+"""What a RCPT gets: a route, or a rewritten sender that mail comes back to, becomes a target or a reply."""
 
 import time
 from collections.abc import Callable

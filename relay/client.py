@@ -103,6 +103,7 @@ class Mail:
     body: bytes | bytearray
     is_8bit: bool = False
     needs_smtputf8: bool = False
+    has_dot_lines: bool = True
     before_dot: Callable[[], bool] = field(default=lambda: True)
     is_dot_sent: bool = False
 
@@ -288,10 +289,10 @@ class Client:
 
     async def _write_content(self, mail: Mail) -> None:
         if len(mail.body) < _SMALL:
-            pieces = [mail.prefix, *stuffed(mail.body)]
+            pieces = [mail.prefix, *stuffed(mail.body, has_dots=mail.has_dot_lines)]
         else:
             self._write(Stage.DATA, mail.prefix)
-            for piece in stuffed(mail.body):
+            for piece in stuffed(mail.body, has_dots=mail.has_dot_lines):
                 self._write(Stage.DATA, piece)
                 await self._drain()
             pieces = []

@@ -13,7 +13,6 @@ from datetime import UTC, date, datetime
 from core.delivery import Count, Event
 from relay.outcome import About, Kind, Result
 
-
 Sink = Callable[[Sequence[Count]], None]
 """Takes counts for good, on a thread; raises when it cannot. `core.delivery.record` is the one."""
 

@@ -7,9 +7,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import structlog
-
 from core.routing import Order, Reply
+from relay import faults
 from relay.client import Mail
 from relay.counters import Counters
 from relay.courier import Courier
@@ -19,8 +18,6 @@ from relay.message import Message
 from relay.outcome import AliasResult, Kind, Result, Verdict, alias_result, first_result, verdict
 from relay.pool import Steps
 from relay.trace import Tracer
-
-log = structlog.get_logger()
 
 _UNDER_WAY = Result(Kind.DEFERRED, "4.4.7")
 _INTERRUPTED = Result(Kind.DEFERRED, "4.4.2")
@@ -211,6 +208,7 @@ class Transaction:
             message.is_8bit,
             not (target.sender.isascii() and recipient.isascii())
             or (message.smtputf8 and message.has_8bit_header),
+            message.has_dot_lines,
         )
 
     async def _bring(self, attempt: _Try) -> Result:
@@ -220,7 +218,7 @@ class Transaction:
         except asyncio.CancelledError:
             result = _INTERRUPTED
         except Exception as error:  # noqa: BLE001  # a fault of ours must not lose mail: the sender tries again
-            log.error("relay.fault", where="bring", kind=type(error).__name__)
+            faults.report("bring", error)
             result = Result(Kind.DEFERRED, "4.3.0")
         attempt.mail.body = b""
         if result.kind is Kind.DELIVERED:
@@ -263,7 +261,7 @@ class Transaction:
                 if result.left_out:
                     await self._tell_owner(line, result)
         except Exception as error:  # noqa: BLE001  # nobody could be told, so nothing may be left out
-            log.error("relay.fault", where="left_out", kind=type(error).__name__)
+            faults.report("left out", error)
             return _NOT_TOLD
         said = verdict(results)
         for place in said.ask_alone:

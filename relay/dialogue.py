@@ -9,14 +9,12 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, cast
 
-import structlog
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from core.routing import Reply
+from relay import faults
 from relay.data import DataReader
 from relay.limits import Limits
-
-log = structlog.get_logger()
 
 _BUFFER = 64 * 1024
 _BROWSERS = frozenset({b"GET", b"POST", b"HEAD", b"PUT", b"OPTIONS", b"CONNECT", b"HOST:"})
@@ -49,7 +47,7 @@ class Dialogue(SMTP):
     _smtp_methods = {}  # noqa: RUF012
     _auth_required = False
     _tls_protocol = None
-    enable_SMTPUTF8 = True
+    enable_SMTPUTF8 = True  # noqa: N815
 
     def __init_subclass__(cls) -> None:
         names = [name for name in dir(cls) if name.startswith("smtp_") and name != "smtp_AUTH"]
@@ -94,6 +92,9 @@ class Dialogue(SMTP):
     def on_data(self) -> None:
         """The reader has taken a piece of DATA."""
 
+    def on_end(self) -> None:
+        """The client will send no more."""
+
     def on_gone(self) -> None:
         """The connection is gone."""
 
@@ -127,8 +128,9 @@ class Dialogue(SMTP):
         self._wake()
 
     def eof_received(self) -> bool:
-        """The client sends no more; it may still read."""
+        """The client sends no more: it has left, or at best still reads."""
         self.is_at_end = True
+        self.on_end()
         self._wake()
         return self.session.ssl is None
 
@@ -156,19 +158,19 @@ class Dialogue(SMTP):
     # The command loop
 
     async def _handle_client(self) -> None:
-        try:
-            self.say(self.greet())
-            while not self.is_closing:
-                line = self._next_line()
-                if line is not None:
+        self.say(self.greet())
+        while not self.is_closing:
+            line = self._next_line()
+            if line is not None:
+                try:
                     await self._obey(line)
-                elif self.is_at_end:
-                    break
-                else:
-                    await self._more()
-        except Exception as error:  # noqa: BLE001  # one client's fault must end its own dialogue only
-            log.error("relay.fault", where="dialogue", kind=type(error).__name__)
-            self.say(FAULT)
+                except Exception as error:  # noqa: BLE001  # a fault of ours: the sender tries again, nothing is lost
+                    faults.report("dialogue", error)
+                    self.say(FAULT)
+            elif self.is_at_end:
+                break
+            else:
+                await self._more()
         self.close()
 
     def _next_line(self) -> bytes | None:

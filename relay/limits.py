@@ -12,7 +12,7 @@ class Limits:
 
     # In: RFC 5321 §4.5.3.2.7 has a server wait at least 5 minutes for the next command.
     message_size: int = 50 * MIB
-    memory: int = 256 * MIB
+    memory: int = 512 * MIB
     """Messages in flight, all together: past it 452 4.3.1."""
     recipients: int = 100
     connections: int = 1000
@@ -47,7 +47,7 @@ class Limits:
     served_for: float = 5 * 86_400
     share_after: float = 1
     """A message still unfinished so long after its first mark is shared with other processes."""
-    share_served_after: float = 0.005
+    share_served_after: float = 0.002
     """The same after a recipient's 250 while other recipients are still open."""
     defer_until: float = 4 * 3600
     """So long after the first try, a recipient that still defers no longer holds up the others."""

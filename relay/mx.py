@@ -5,7 +5,7 @@ import contextlib
 import ipaddress
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -59,6 +59,10 @@ class _Cached:
     error: DnsError | None
 
 
+_Found = tuple[list[list[Host]], float]
+"""Hosts in groups of equal preference, the best first, and for how many seconds that counts."""
+
+
 @dataclass(frozen=True)
 class _Records(Generic[T]):
     values: list[T]
@@ -99,38 +103,39 @@ class MailExchangers:
 
         Hosts of equal preference are shuffled, so that they share the load. Raises DnsError.
         """
-        cached = self._cache.get(domain)
-        if cached is None or cached.until < self._clock():
-            cached = await self._refresh(domain)
-        if cached.error is not None:
-            raise cached.error
-        return [host for group in cached.groups for host in random.sample(group, len(group))]
+        return await self._cached(domain, lambda: self._look_up(domain))
 
     async def addresses(self, name: str, port: int) -> list[Host]:
         """Return the addresses of one host, a smarthost. Raises DnsError."""
-        with contextlib.suppress(ValueError):
-            return [Host(name, str(ipaddress.ip_address(name)), port)]
-        records = await self._host(name, port)
-        if not records.values:
-            raise DnsTemporaryError
-        return records.values
+        return await self._cached(f"[{name}]:{port}", lambda: self._smarthost(name, port))
 
-    async def _refresh(self, domain: str) -> _Cached:
+    async def _cached(self, key: str, look_up: Callable[[], Awaitable[_Found]]) -> list[Host]:
+        cached = self._cache.get(key)
+        if cached is None or cached.until < self._clock():
+            cached = await self._refresh(key, look_up)
+        if cached.error is not None:
+            raise cached.error
+        groups = cached.groups
+        if len(groups) == 1 and len(groups[0]) == 1:
+            return list(groups[0])
+        return [host for group in groups for host in random.sample(group, len(group))]
+
+    async def _refresh(self, key: str, look_up: Callable[[], Awaitable[_Found]]) -> _Cached:
         """Ask once, however many want to know."""
-        task = self._running.get(domain)
+        task = self._running.get(key)
         if task is None:
-            task = asyncio.ensure_future(self._ask(domain))
-            self._running[domain] = task
-            task.add_done_callback(lambda _: self._running.pop(domain, None))
+            task = asyncio.ensure_future(self._ask(key, look_up))
+            self._running[key] = task
+            task.add_done_callback(lambda _: self._running.pop(key, None))
         return await asyncio.shield(task)
 
-    async def _ask(self, domain: str) -> _Cached:
+    async def _ask(self, key: str, look_up: Callable[[], Awaitable[_Found]]) -> _Cached:
         error: DnsError | None = None
         groups: list[list[Host]] = []
         ttl: float = _NEGATIVE
         try:
             async with asyncio.timeout(self._patience):
-                groups, ttl = await self._look_up(domain)
+                groups, ttl = await look_up()
         except DnsPermanentError as permanent:
             error = permanent
         except (DnsTemporaryError, TimeoutError):
@@ -138,10 +143,18 @@ class MailExchangers:
         cached = _Cached(self._clock() + min(max(ttl, _SHORTEST), _LONGEST), groups, error)
         if len(self._cache) >= _MOST_CACHED:
             self._cache.clear()
-        self._cache[domain] = cached
+        self._cache[key] = cached
         return cached
 
-    async def _look_up(self, domain: str) -> tuple[list[list[Host]], float]:
+    async def _smarthost(self, name: str, port: int) -> _Found:
+        with contextlib.suppress(ValueError):
+            return [[Host(name, str(ipaddress.ip_address(name)), port)]], _LONGEST
+        records = await self._host(name, port)
+        if not records.values:
+            raise DnsTemporaryError
+        return [records.values], records.ttl
+
+    async def _look_up(self, domain: str) -> _Found:
         records = await self._query(domain, RdataType.MX)
         if records is None:
             raise DnsPermanentError("5.1.2")  # NXDOMAIN
@@ -160,14 +173,14 @@ class MailExchangers:
             [(preference, name) for preference, name in exchangers if name], records.ttl
         )
 
-    async def _implicit(self, domain: str) -> tuple[list[list[Host]], float]:
+    async def _implicit(self, domain: str) -> _Found:
         """No MX at all: the domain's own addresses stand in (RFC 5321 §5.1)."""
         hosts = await self._host(domain, self._port)
         if not hosts.values:
             raise DnsPermanentError("5.1.2")
         return [hosts.values], hosts.ttl
 
-    async def _groups(self, exchangers: list[tuple[int, str]], ttl: float) -> tuple[list[list[Host]], float]:
+    async def _groups(self, exchangers: list[tuple[int, str]], ttl: float) -> _Found:
         exchangers = sorted(exchangers)[:_MOST_HOSTS]
         answers = await asyncio.gather(
             *(self._host(name, self._port) for _, name in exchangers), return_exceptions=True

@@ -1,4 +1,4 @@
-"""The pure decisions: what another server's answer means, and what the sender hears (design, The relay, 3)."""
+"""The pure decisions: what another server's answer means, and what the sender hears."""
 
 import re
 from collections.abc import Sequence

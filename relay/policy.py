@@ -43,7 +43,7 @@ class Policy:
         self._known: dict[str, tuple[str, bool]] = {}
 
     def client_of(self, address: str) -> tuple[str, bool]:
-        """Return the client that an address belongs to (an IPv6 /64 counts as one), and whether it is trusted."""
+        """Return the client of an address (an IPv6 /64 counts as one), and whether it is trusted."""
         known = self._known.get(address)
         if known is None:
             if len(self._known) >= _MOST_KEPT:

@@ -164,14 +164,17 @@ class Pool:
             steps.append(f"{Stage.CONNECT}: {host}")
         try:
             await client.open(opening, host.name)
-            if client.is_to_ourselves and host.port in self._own_ports:
-                raise ToOurselves
+            self._refuse_ourselves(client, host)
         except BaseException as error:
             if isinstance(error, ClientError):
                 error.our_addresses = client.our_addresses
             client.abort()
             raise
         return client
+
+    def _refuse_ourselves(self, client: Client, host: Host) -> None:
+        if client.is_to_ourselves and host.port in self._own_ports:
+            raise ToOurselves
 
     async def _connect(self, host: Host) -> Wire:
         try:

@@ -3,16 +3,18 @@
 import asyncio
 import contextlib
 import hmac
+import platform
 import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-
-import structlog
+from hashlib import blake2b
+from pathlib import Path
 
 from core.alias_table import open_alias_table
 from core.delivery import record
 from core.settings import Settings, split_host_port
 from mailauth.srs import Srs
+from relay import faults
 from relay.accept import Acceptor, Senders
 from relay.client import Opening, Tls
 from relay.counters import Counters, Sink
@@ -31,8 +33,6 @@ from relay.submission import OwnSession
 from relay.tls import ServerTls, client_context
 from relay.trace import Tracer
 
-log = structlog.get_logger()
-
 _SWEEP_EVERY = 2.0
 _BACKLOG = 1024
 
@@ -45,7 +45,8 @@ def derive(secret: str, purpose: str) -> bytes:
 class Relay:
     """Everything of one process. Made, started and stopped on one event loop.
 
-    table: opens the alias table; None takes the one of the settings. sink: takes the counts.
+    slot: which of the processes on this machine. table: opens the alias table; None takes the one of
+    the settings. sink: takes the counts. marks: kept in step by Valkey unless given.
     """
 
     def __init__(
@@ -53,21 +54,20 @@ class Relay:
         settings: Settings,
         limits: Limits | None = None,
         *,
+        slot: int = 0,
         table: Callable[[], Table] | None = None,
         sink: Sink = record,
         marks: SharedMarks | None = None,
     ) -> None:
         self.limits = limits or limits_of(settings)
-        self._marks = marks if marks is not None else ValkeyMarks(settings.broker_url)
+        self._marks = marks if marks is not None else ValkeyMarks(settings.broker_url, _name(settings, slot))
         self._executor = ThreadPoolExecutor(1, "counts")
         self._pool = Pool(_opening(settings), self.limits, _own_ports(settings))
         self._listeners: list[asyncio.Server] = []
         self._chores: list[asyncio.Task[None]] = []
         self.service = self._service(settings, table, sink)
 
-    def _service(
-        self, settings: Settings, table: Callable[[], Table] | None, sink: Sink
-    ) -> Service:
+    def _service(self, settings: Settings, table: Callable[[], Table] | None, sink: Sink) -> Service:
         limits, own_names = self.limits, (settings.relay_hostname,)
         is_remote = not settings.database_url.startswith("sqlite:///")
         directory = Directory(
@@ -108,6 +108,8 @@ class Relay:
         inbound: for other servers. own: the unix socket for our own mail.
         """
         loop = asyncio.get_running_loop()
+        if isinstance(self._marks, ValkeyMarks):
+            await self._marks.start()  # first, or a retry after a crash would not be known
         for listener in inbound:
             self._listeners.append(
                 await loop.create_server(lambda: Session(self.service), sock=listener, backlog=_BACKLOG)
@@ -117,8 +119,6 @@ class Relay:
                 await loop.create_unix_server(lambda: OwnSession(self.service), sock=own, backlog=_BACKLOG)
             )
         self._chores.append(loop.create_task(self._sweep()))
-        if isinstance(self._marks, ValkeyMarks):
-            self._chores.append(loop.create_task(self._marks.run()))
 
     async def stop(self) -> None:
         """Take no new connections, finish the messages that are on their way, say 421 to everyone else."""
@@ -127,10 +127,9 @@ class Relay:
             listener.close()
         for dialogue in list(self.service.dialogues):
             dialogue.stop()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.limits.stop_grace):
-                while self.service.dialogues:
-                    await asyncio.sleep(0.02)
+        if self.service.dialogues:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.service.is_quiet.wait(), self.limits.stop_grace)
         for dialogue in list(self.service.dialogues):
             dialogue.cut()
         self._pool.close()
@@ -154,7 +153,7 @@ class Relay:
         try:
             await self.service.counters.flush()
         except Exception as error:  # noqa: BLE001  # counts wait for a better moment, mail does not
-            log.warning("relay.counts", state="not written", kind=type(error).__name__)
+            faults.report("counts", error)
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -172,6 +171,19 @@ def _opening(settings: Settings) -> Opening:
     context = client_context(verify=protection is Tls.VERIFY)
     user, password = settings.smarthost_user or "", settings.smarthost_password or ""
     return Opening(settings.relay_hostname, protection, context, user, password)
+
+
+def _name(settings: Settings, slot: int) -> str:
+    """Name a process, the same when it is started anew, and no other one's: neither here nor elsewhere."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    network = Path("/proc/self/ns/net")
+    parts = (
+        boot.read_text().strip() if boot.exists() else platform.node(),
+        str(network.readlink()) if network.exists() else "",
+        str(settings.relay_socket.absolute()),
+        str(slot),
+    )
+    return blake2b("|".join(parts).encode(), digest_size=8).hexdigest()
 
 
 def _own_ports(settings: Settings) -> frozenset[int]:

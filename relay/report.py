@@ -25,6 +25,7 @@ _BASE64 = re.compile(rb"(?:^|(?<=[\r\n \"']))(?:[A-Za-z0-9+/]{20,}\r?\n?)+[A-Za-
 _ENCODED_WORD = re.compile(rb"=\?[^?\s]+\?[bq]\?[^?\s]*\?=", re.IGNORECASE)
 _XTEXT = re.compile(rb"\+([0-9A-F]{2})")
 _STATUS = re.compile(rb"^Status:[ \t]*([245]\.\d{1,3}\.\d{1,3})", re.IGNORECASE | re.MULTILINE)
+_REPLY = re.compile(rb"(?<!\d)[45]\d\d[ -]#?([45]\.\d{1,3}\.\d{1,3})(?![\d.])")
 _ANY_STATUS = re.compile(rb"(?<![\d.])([45]\.\d{1,2}\.\d{1,2})(?![\d.])")
 _DAEMON = re.compile(rb"mailer-daemon|postmaster|mail delivery|mail-daemon", re.IGNORECASE)
 _MOST_CANDIDATES = 5000
@@ -50,7 +51,9 @@ def is_answer(message: Message) -> bool:
 
 def status_of(body: bytes | bytearray) -> str:
     """Return the enhanced status code that a bounce reports, 5.0.0 when it says none."""
-    found = _STATUS.search(body) or _ANY_STATUS.search(body)
+    found = _STATUS.search(body)
+    if found is None or found[1].endswith(b".0.0"):  # Exim's are all 5.0.0, the cause stands in the text
+        found = _REPLY.search(body) or found or _ANY_STATUS.search(body)
     if found is None:
         return "5.0.0"
     kind, subject, detail = found[1].decode().split(".")
@@ -88,7 +91,8 @@ def _layers(text: bytes, depth: int) -> Iterator[bytes]:
         yield from _layers(_from_base64(match[0]), depth + 1)
     for match in _ENCODED_WORD.finditer(text):
         yield b"".join(
-            part if isinstance(part, bytes) else part.encode() for part, _ in decode_header(match[0].decode("latin-1"))
+            part if isinstance(part, bytes) else part.encode()
+            for part, _ in decode_header(match[0].decode("latin-1"))
         )
 
 

@@ -1,9 +1,8 @@
 # ruff: noqa: N802  # aiosmtpd finds commands by such names
 """The SMTP commands of one client (RFC 5321): who may send what to whom, then DATA, then the answer."""
 
+import asyncio
 from dataclasses import dataclass, field
-
-import structlog
 
 from core.addresses import Address
 from core.routing import Reply
@@ -21,8 +20,6 @@ from relay.pool import Steps
 from relay.returns import Returns
 from relay.tls import ServerTls
 from relay.trace import MOST_RECEIVED
-
-log = structlog.get_logger()
 
 OK = Reply(250, "2.0.0", "Ok")
 SENDER_OK = Reply(250, "2.1.0", "Sender ok")
@@ -58,6 +55,8 @@ class Service:
     tls: ServerTls | None = None
     dialogues: "set[Session]" = field(default_factory=set)
     is_stopping: bool = False
+    is_quiet: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the last dialogue ends while stopping."""
 
     @property
     def counters(self) -> Counters:
@@ -111,21 +110,27 @@ class Session(Dialogue):
         """Take memory for what came; drop the message when there is none, and a client that will not stop."""
         reader = self.reader
         assert reader is not None
-        if reader.size > self._reserved and not reader.is_too_big:
-            if not self._reserve(reader.size + min(reader.size, _PIECE)):
-                reader.drop()
-                self._is_out_of_memory = True
+        is_short = reader.size > self._reserved and not reader.is_too_big
+        if is_short and not self._reserve(reader.size + min(reader.size, _PIECE)):
+            reader.drop()
+            self._is_out_of_memory = True
         if reader.size > 2 * self.limits.message_size + _PIECE:
             self.is_at_end = True
             self.hang_up(TOO_BIG)
 
+    def on_end(self) -> None:
+        """Tell the transaction: the sender's server may try again at any moment, anywhere."""
+        if self.transaction is not None:
+            self.transaction.interrupt()
+
     def on_gone(self) -> None:
-        """Count the end of the connection; tell the transaction."""
+        """Count the end of the connection."""
+        self.on_end()
         if self in self.service.dialogues:
             self.service.dialogues.discard(self)
             self.service.policy.disconnect(self.address)
-        if self.transaction is not None:
-            self.transaction.interrupt()
+            if self.service.is_stopping and not self.service.dialogues:
+                self.service.is_quiet.set()
         self._settle(is_clean=False)
 
     def _settle(self, *, is_clean: bool) -> None:
@@ -279,7 +284,11 @@ class Session(Dialogue):
             return
         reserved, self._reserved = self._reserved, 0
         message = Message(
-            self._sender, reader.body, self._is_utf8, on_free=lambda: self.service.policy.release(reserved)
+            self._sender,
+            reader.body,
+            self._is_utf8,
+            lambda: self.service.policy.release(reserved),
+            reader.has_dot_lines,
         )
         del reader
         message.remove_results(self.hostname)
@@ -287,7 +296,14 @@ class Session(Dialogue):
             message.free()
             self.say(TOO_MANY_HOPS)
             return
-        await self._deliver(message)
+        try:
+            await self._deliver(message)
+        except DirectoryUnavailable:
+            message.free()
+            self.say(UNSURE)
+        except BaseException:
+            message.free()
+            raise
 
     def _refusal(self, reader: DataReader) -> Reply | None:
         if self._is_out_of_memory:
@@ -309,7 +325,7 @@ class Session(Dialogue):
         )
         transaction = Transaction(self.service.delivery, message, targets, received, self.steps)
         self.transaction = transaction
-        if self.transport is None:
+        if self.is_at_end:
             transaction.interrupt()
         reply = FAULT
         try:

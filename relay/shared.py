@@ -6,7 +6,6 @@ gone, memory alone decides; when it is back, each side gives the other what it l
 
 import asyncio
 import contextlib
-import secrets
 import time
 from collections.abc import Callable
 from typing import cast
@@ -82,18 +81,21 @@ class SharedMarks:
 class ValkeyMarks(SharedMarks):
     """The same, in step with every process and relay by Valkey.
 
-    url: where the broker is. `run` keeps them in step; until it has, and whenever Valkey is gone,
-    memory alone decides.
+    url: where the broker is. name: of this process, the same after it was killed and started anew.
+    From `start` to `close` they are kept in step; whenever Valkey is gone, memory alone decides.
     """
 
-    def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, url: str, name: str, clock: Callable[[], float] = time.time) -> None:
         super().__init__(clock)
         self._redis = Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5)
-        self._name = secrets.token_hex(4).encode()
+        self._name = name.encode()
         self._own: dict[bytes, bytes] = {}
-        """Fingerprint and index of each mark that this process set: what a Valkey that comes back may lack."""
+        """Fingerprint and index of each mark of this process: what a Valkey that comes back may lack."""
         self._unwritten: dict[bytes, bytes] = {}
         self._has_unwritten = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._is_in_step = asyncio.Event()
+        self._is_closing = False
 
     def put(self, index: bytes, fingerprint: bytes, mark: Mark) -> None:
         """Set a mark, here at once and everywhere soon."""
@@ -119,39 +121,79 @@ class ValkeyMarks(SharedMarks):
         self._unwritten[fingerprint] = index
         self._has_unwritten.set()
 
-    async def run(self) -> None:
-        """Keep in step with Valkey until cancelled; its absence is waited out."""
+    async def start(self, patience: float = 3) -> None:
+        """Begin to keep in step; wait a while (in seconds) until what others know is known here."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._is_in_step.wait(), patience)
+
+    async def close(self) -> None:
+        """Write what is unwritten and end; gives up after a moment."""
+        self._is_closing = True
+        self._has_unwritten.set()
+        while self._task is not None and not self._task.done():
+            # A cancellation can get lost in the middle of a command to Valkey.
+            await asyncio.wait([self._task], timeout=_RETRY)
+            self._task.cancel()
+        with contextlib.suppress(RedisError, OSError):
+            await self._redis.aclose()
+
+    async def _run(self) -> None:
+        """Keep in step; Valkey's absence is waited out."""
         is_gone = False
-        while True:
+        while not self._is_closing:
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
                     await channel.subscribe(_CHANNEL)
+                    await channel.get_message(timeout=5)  # the confirmation: from here on nothing is missed
                     await self._load()
-                    for fingerprint, index in self._own.items():
-                        self._changed(index, fingerprint)
                     is_gone = False
-                    async with asyncio.TaskGroup() as group:
-                        group.create_task(self._listen(channel))
-                        group.create_task(self._write())
-            except* (RedisError, OSError) as errors:
+                    self._is_in_step.set()
+                    await self._keep_in_step(channel)
+            except (RedisError, OSError) as error:
                 if not is_gone:
-                    log.warning("relay.valkey", state="gone", kind=type(errors.exceptions[0]).__name__)
+                    log.warning("relay.valkey", state="gone", kind=type(error).__name__)
                 is_gone = True
-            await asyncio.sleep(_RETRY)
+                self._is_in_step.set()  # nothing to wait for
+                if not self._is_closing:
+                    await asyncio.sleep(_RETRY)
 
-    async def close(self) -> None:
-        """Write what is unwritten and close; gives up after a moment."""
-        with contextlib.suppress(RedisError, OSError, TimeoutError):
-            async with asyncio.timeout(2):
+    async def _keep_in_step(self, channel: PubSub) -> None:
+        """Give what this process knows, then what changes, while listening to the others."""
+        for fingerprint, index in self._own.items():
+            self._changed(index, fingerprint)
+        listening = asyncio.ensure_future(self._listen(channel))
+        listening.add_done_callback(self._listening_ended)
+        try:
+            while not listening.done():
                 await self._write_all()
-                await self._redis.aclose()
+                if self._is_closing:
+                    return
+                await self._has_unwritten.wait()
+            listening.result()
+        finally:
+            listening.cancel()
+
+    def _listening_ended(self, task: "asyncio.Task[None]") -> None:
+        self._has_unwritten.set()
+        if not task.cancelled():
+            task.exception()  # seen: `_keep_in_step` raises it, unless it has ended before
 
     async def _load(self) -> None:
         """Read what others have set before we listened."""
         async for key in self._redis.scan_iter(match=_PREFIX + b"*", count=1000):
             value = cast(bytes | None, await self._redis.get(key))
             if value is not None:
-                self._take(key.removeprefix(_PREFIX), value.split(b" "))
+                self._take_over(key.removeprefix(_PREFIX), value.split(b" "))
+
+    def _take_over(self, fingerprint_hex: bytes, words: list[bytes]) -> None:
+        """Take what lay in Valkey; what was pending in a process that died is not any more."""
+        self._take(fingerprint_hex, words[:-1])
+        index, fingerprint = bytes.fromhex(words[0].decode()), bytes.fromhex(fingerprint_hex.decode())
+        if words[-1] == self._name and fingerprint not in self._own:
+            mark = self._marks.get(fingerprint)
+            if mark is not None and mark.state is State.PENDING:
+                self.drop(index, fingerprint)
 
     async def _listen(self, channel: PubSub) -> None:
         while True:
@@ -173,11 +215,6 @@ class ValkeyMarks(SharedMarks):
         if known is None or known.state is State.PENDING:  # what was served stays served
             super().put(index, fingerprint, mark)
 
-    async def _write(self) -> None:
-        while True:
-            await self._has_unwritten.wait()
-            await self._write_all()
-
     async def _write_all(self) -> None:
         self._has_unwritten.clear()
         while self._unwritten:
@@ -195,6 +232,6 @@ class ValkeyMarks(SharedMarks):
                 pipeline.delete(key)
             else:
                 value += f" {mark.state} {mark.since} {mark.until}".encode()
-                pipeline.set(key, value, pxat=int(mark.until * 1000))
+                pipeline.set(key, value + b" " + self._name, pxat=int(mark.until * 1000))
             pipeline.publish(_CHANNEL, b" ".join((self._name, name, value)))
             await pipeline.execute()

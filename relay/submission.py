@@ -27,7 +27,9 @@ class OwnSession(Session):
         self.service.policy.connect(self.address)
         return Reply(220, self.hostname, "LMTP")
 
-    async def smtp_LHLO(self, hostname: str | None) -> None:
+    async def smtp_LHLO(  # noqa: N802
+        self, hostname: str | None
+    ) -> None:
         """LHLO, the EHLO of LMTP (RFC 2033 §4.1)."""
         await self.smtp_EHLO(hostname)
 

@@ -51,7 +51,7 @@ class Wire(asyncio.Protocol):
         *lines, self._buffer = buffer.split(b"\n")
         for line in lines:
             self._take_line(line)
-        if len(self._buffer) + sum(map(len, self._lines)) > _MOST_REPLY or len(self._replies) > _MOST_WAITING:
+        if max(len(self._lines), len(self._replies)) > _MOST_WAITING or self._size() > _MOST_REPLY:
             self.abort()
         if self._replies:
             self._wake(self._waiter)
@@ -65,6 +65,9 @@ class Wire(asyncio.Protocol):
         if rest[:1] != b"-":
             self._replies.append(Answer(int(code), tuple(self._lines)))
             self._lines = []
+
+    def _size(self) -> int:
+        return len(self._buffer) + sum(map(len, self._lines))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wake whoever waits."""

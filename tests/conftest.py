@@ -61,24 +61,24 @@ def sqlite_url(migrated_sqlite_file: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def migrated_postgres_url(postgres_server: PostgresServer) -> str:
-    """A PostgreSQL database with all tables, for one test after the other."""
+def postgres_cleaner(postgres_server: PostgresServer) -> Iterator[psycopg.Connection]:
+    """A connection that lasts, to the PostgreSQL database with all tables that one test after the other uses.
+
+    It deletes rows: that takes a millisecond, and a new database from a template up to half a second.
+    """
     url = postgres_server.create("waypost")
     _migrate(Psycopg3Database(**parse(url)))
-    return url
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield connection
 
 
 @pytest.fixture
-def postgres_url(migrated_postgres_url: str) -> str:
-    """DATABASE_URL of a migrated PostgreSQL database without rows.
-
-    Deleting rows takes a millisecond, making a new database from a template up to half a second.
-    """
+def postgres_url(postgres_server: PostgresServer, postgres_cleaner: psycopg.Connection) -> str:
+    """DATABASE_URL of a migrated PostgreSQL database without rows."""
     names = [table._meta.table_name for table in reversed(sort_models(TABLES))]
-    with psycopg.connect(migrated_postgres_url, autocommit=True) as connection:
-        connection.execute(CUT_OTHERS_OFF)
-        connection.execute("; ".join(f'DELETE FROM "{name}"' for name in names).encode())
-    return migrated_postgres_url
+    postgres_cleaner.execute(CUT_OTHERS_OFF)
+    postgres_cleaner.execute("; ".join(f'DELETE FROM "{name}"' for name in names).encode())
+    return postgres_server.url("waypost")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -88,27 +88,37 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
-@pytest.fixture
-def settings(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+@pytest.fixture(scope="session")
+def settings_of_all_tests() -> Settings:
     """Settings out of the values here and nothing else, whatever the environment has."""
-    for name in os.environ:
-        if name.lower() in Settings.model_fields:
-            monkeypatch.delenv(name)
-    return Settings(
-        secret_key="the secret key of the tests, 1234",
-        record_secret="the record secret of the tests, 1",
-        srs_secrets=["the SRS secret of these tests 1234"],
-        public_url="http://127.0.0.1:8000",
-        database_url=database_url,
-        srs_domain="srs.proj.example",
-        relay_hostname="mx.proj.example",
-        ops_address="ops@ops.example.net",
-        mail_from="waypost@proj.example",
-        project_name="Project",
-        state_dir=tmp_path / "state",
-        relay_socket=tmp_path / "relay.sock",
-        log_level="WARNING",
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ:
+            if name.lower() in Settings.model_fields:
+                patch.delenv(name)
+        return Settings(
+            secret_key="the secret key of the tests, 1234",
+            record_secret="the record secret of the tests, 1",
+            srs_secrets=["the SRS secret of these tests 1234"],
+            public_url="http://127.0.0.1:8000",
+            database_url="sqlite:///replaced.db",
+            srs_domain="srs.proj.example",
+            relay_hostname="mx.proj.example",
+            ops_address="ops@ops.example.net",
+            mail_from="waypost@proj.example",
+            project_name="Project",
+            log_level="WARNING",
+        )
+
+
+@pytest.fixture
+def settings(settings_of_all_tests: Settings, database_url: str, tmp_path: Path) -> Settings:
+    """Settings with a database and files of this test's own."""
+    own = {
+        "database_url": database_url,
+        "state_dir": tmp_path / "state",
+        "relay_socket": tmp_path / "relay.sock",
+    }
+    return settings_of_all_tests.model_copy(update=own)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Two real portals, one a database, in a pretend world that tests may change; started once a session."""
+"""Two real portals, one a database, in a pretend world that tests may change; started once for all."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 import structlog
+from openid.fetchers import setDefaultFetcher
 
+from app.auth.openid import PinnedFetcher
 from core import database, runtime
 from core.audit import OPERATOR
 from core.database import utc_now
@@ -18,16 +20,26 @@ from devtools.people import demo_world
 from devtools.servers import PretendServers
 from devtools.stack import free_port
 from devtools.world import World
+from tests.app.owner import Owner
 from tests.support.portal import Portal
 from tests.support.postgres import PostgresServer
 from tests.support.webclient import Client
 
+setDefaultFetcher(None)  # importing the portal sets its own for the process; the other tests have theirs
 _numbers = itertools.count(1)
 
 MakePerson = Callable[..., Account]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package", autouse=True)
+def pinned_fetcher() -> Iterator[None]:
+    """The portal's own way to fetch, for what these tests try of it in their own process."""
+    setDefaultFetcher(PinnedFetcher(), wrap_exceptions=False)
+    yield
+    setDefaultFetcher(None)
+
+
+@pytest.fixture(scope="package")
 def outside() -> Iterator[PretendServers]:
     """Launchpad, Ubuntu One, resolver and mailboxes."""
     servers = PretendServers(demo_world())
@@ -71,7 +83,7 @@ def fill_database(settings: Settings) -> None:
             mark_verified(OPERATOR, add_domain(OPERATOR, item.name, item.teams, utc_now()), utc_now())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sqlite_portal(outside: PretendServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     """The portal over SQLite."""
     folder = tmp_path_factory.mktemp("portal")
@@ -80,7 +92,7 @@ def sqlite_portal(outside: PretendServers, tmp_path_factory: pytest.TempPathFact
     yield from _serve(settings)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def postgres_portal(
     outside: PretendServers, postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Portal]:
@@ -176,3 +188,9 @@ def new_client(request: pytest.FixtureRequest, outside: PretendServers) -> Itera
 def client(new_client: Callable[[], Client]) -> Client:
     """A browser at this test's portal."""
     return new_client()
+
+
+@pytest.fixture
+def owner(client: Client, member: Account) -> Owner:
+    """An ordinary member who has claimed the address on ubuntu.com."""
+    return Owner(client, member)

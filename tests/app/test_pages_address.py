@@ -11,18 +11,12 @@ from core.models import Alias, AuditEntry
 from core.people import ban, unban
 from core.routing import Entitlement, Hold, Switch
 from devtools.accounts import Account
-from tests.app.test_pages_recipients import Owner, assert_form
+from tests.app.owner import Owner, assert_form
 from tests.support.portal import Portal
 from tests.support.records import nothing_created
 from tests.support.webclient import Client
 
 htmx_and_not = pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
-
-
-@pytest.fixture
-def owner(client: Client, member: Account) -> Owner:
-    """An ordinary member who has claimed the address on ubuntu.com."""
-    return Owner(client, member)
 
 
 def state_of(owner: Owner) -> str:

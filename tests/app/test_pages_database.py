@@ -14,7 +14,7 @@ from core.database import BUSY_SECONDS, utc_now
 from core.models import Alias, Session
 from devtools.accounts import Account
 from tests.app.conftest import MakePerson
-from tests.app.test_pages_recipients import Owner
+from tests.app.owner import Owner
 from tests.support.letters import proof_mails
 from tests.support.page import faults_of
 from tests.support.portal import Portal

@@ -6,7 +6,7 @@ import pytest
 
 from app import create_app
 from devtools.accounts import Account
-from tests.app.test_pages_recipients import Owner
+from tests.app.owner import Owner
 from tests.support.letters import proof_mails
 from tests.support.page import faults_of
 from tests.support.portal import Portal

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from devtools.accounts import Account
-from tests.app.test_pages_recipients import Owner
+from tests.app.owner import Owner
 from tests.support.portal import Portal
 from tests.support.records import nothing_created
 from tests.support.webclient import Answer, Client
@@ -21,12 +21,6 @@ CALLS = {
     "{own}/give-up": ("POST", "{own}"),
     "{own}/recipients/1/resend": ("POST", "{own}"),
 }
-
-
-@pytest.fixture
-def owner(client: Client, member: Account) -> Owner:
-    """An ordinary member who has claimed the address on ubuntu.com."""
-    return Owner(client, member)
 
 
 def call(owner: Owner, path: str, token: str) -> Answer:

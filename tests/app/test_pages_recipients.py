@@ -10,10 +10,10 @@ from core.database import utc_now
 from core.models import Alias, AliasRecipient, Notice, Recipient
 from core.recipients import MAX_RECIPIENTS
 from devtools.accounts import Account
+from tests.app.owner import Owner, assert_form
 from tests.support.arrange import make_recipient
-from tests.support.page import Element, faults_of
 from tests.support.portal import Portal
-from tests.support.records import nothing_created, person_of
+from tests.support.records import nothing_created
 from tests.support.webclient import Answer, Client
 
 MakePerson = Callable[..., Account]
@@ -68,50 +68,6 @@ NO_ADDRESSES = [
     "mailto:ada@home.example.net",
     "Ada <ada@home.example.net>",
 ]
-
-
-class Owner:
-    """Somebody with an address, in front of its page."""
-
-    def __init__(self, client: Client, account: Account) -> None:
-        self.client = client
-        client.sign_in(account.name)
-        client.post("/domains/ubuntu.com/claim")
-        self.person = person_of(account)
-        self.alias = Alias.get(Alias.person == self.person)
-        self.path = f"/addresses/{self.alias.id}"
-
-    def press(self, what: str, htmx: bool = False, /, **fields: object) -> Answer:
-        """Send one of the page's forms."""
-        return self.client.post(f"{self.path}/{what}", fields, on=self.path if htmx else "")
-
-    def add(self, text: str, htmx: bool = False) -> Answer:
-        """Add a recipient."""
-        return self.press("recipients", htmx, recipient=text)
-
-    @property
-    def addresses(self) -> list[str]:
-        """The recipients' addresses, in order."""
-        rows = AliasRecipient.select().where(AliasRecipient.alias == self.alias)
-        return [row.recipient.address for row in rows.order_by(AliasRecipient.position)]
-
-    def recipient(self, address: str) -> Recipient:
-        """The row of one of them."""
-        return Recipient.get(Recipient.person == self.person, Recipient.address == address)
-
-
-@pytest.fixture
-def owner(client: Client, member: Account) -> Owner:
-    """An ordinary member who has claimed the address on ubuntu.com."""
-    return Owner(client, member)
-
-
-def assert_form(answer: Answer, htmx: bool) -> Element:
-    """Hold that it is the part that HTMX swaps, or the whole page; return the part."""
-    assert answer.is_whole_page is not htmx
-    if not htmx:
-        assert faults_of(answer.page) == []
-    return answer.page.one("section", id="address")
 
 
 # -- adding --------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from core.database import utc_now
 from core.models import AuditEntry, Recipient
 from core.recipients import PROOF_LASTS
 from devtools.accounts import Account
-from tests.app.test_pages_recipients import Owner
+from tests.app.owner import Owner
 from tests.support.letters import proof_mails
 from tests.support.page import faults_of
 from tests.support.portal import Portal

@@ -8,7 +8,7 @@ import pytest
 from core.models import Notice
 from devtools.accounts import Account
 from devtools.world import World
-from tests.app.test_pages_recipients import Owner
+from tests.app.owner import Owner
 from tests.support.letters import Mail, mails_about, proof_mails
 from tests.support.page import faults_of
 from tests.support.portal import Portal

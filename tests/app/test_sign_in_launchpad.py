@@ -24,7 +24,7 @@ MakePerson = Callable[..., Account]
 FAULTS = {
     "down": (FaultKind.DOWN_503, "/", 30.0),
     "too slow": (FaultKind.SLOW, "/", 5.0),
-    "too many requests": (FaultKind.TOO_MANY_429, "/", 1.0),
+    "too many requests": (FaultKind.TOO_MANY_429, "/", 2.0),
     "too many for long": (FaultKind.TOO_MANY_429, "/", 3600.0),
     "broken JSON": (FaultKind.BAD_JSON, "/", 1.0),
     "a page of another kind": (FaultKind.HTML_200, "/", 1.0),

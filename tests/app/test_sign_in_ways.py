@@ -183,6 +183,16 @@ def test_a_hint_that_is_no_address_harms_nothing(
         assert person_of(member).sign_in_email is None
 
 
+def test_the_page_says_the_language_that_it_is_written_in(
+    portal: Portal, client: Client, new_person: Callable[..., Account]
+) -> None:
+    """Else a screen reader reads English words as if they were Japanese."""
+    home = client.sign_in(new_person("ubuntumembers", language="ja").name)
+
+    is_japanese = any("\u3040" <= char <= "\u30ff" for char in home.page.one("h1").text)
+    assert home.page.one("html")["lang"] == ("ja" if is_japanese else "en")
+
+
 def test_a_language_that_we_do_not_speak_is_english(
     portal: Portal, client: Client, new_person: Callable[..., Account]
 ) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import uvloop
 
-from core.settings import Settings
 from core.delivery import Count
+from core.settings import Settings
 from relay.limits import Limits
 from relay.process import Relay
 from relay.shared import SharedMarks
@@ -66,7 +66,7 @@ class World:
         await self._stack.aclose()
 
     async def server(self, domain: str = "", **options: Any) -> MailServer:
-        """Start a mail server; it takes the mail of `domain`. All servers share one port, on addresses of their own."""
+        """Start a mail server for the mail of `domain`; all listen on one port, on addresses of their own."""
         number = len(getattr(self, "servers", [])) + 10
         self.servers = [*getattr(self, "servers", []), MailServer(options.pop("script", None), **options)]
         server = self.servers[-1]

@@ -38,13 +38,12 @@ class Taken:
     @property
     def body(self) -> bytes:
         """The content below what the relay put on top."""
-        head, _, rest = self.content.partition(b"\r\nWaypost-Loop:")
-        if rest:
-            while True:
-                line, _, rest = rest.partition(b"\r\n")
-                if not rest.startswith(b"Waypost-Loop:"):
-                    return rest
-        return self.content
+        rest = self.content.partition(b"\r\nWaypost-Loop:")[2]
+        while rest:
+            rest = rest.partition(b"\r\n")[2]
+            if not rest.startswith(b"Waypost-Loop:"):
+                return rest
+        return self.content if b"Waypost-Loop:" not in self.content else b""
 
 
 @dataclass
@@ -106,82 +105,92 @@ class MailServer:
         self.open += 1
         self.most_open = max(self.most_open, self.open)
         try:
-            await self._talk(visit, reader, writer)
+            await self._talk(visit)
         except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             pass
         finally:
             self.open -= 1
             writer.close()
 
-    async def _say(self, visit: Visit, writer: asyncio.StreamWriter, stage: str, usual: str) -> str:
+    async def _say(self, visit: Visit, stage: str, usual: str) -> str:
+        """Say what the script wants at this stage, or the usual; return it."""
         step = self.script.get(stage)
         answer = step(visit) if callable(step) else step
         text = usual if answer is None else answer
         if text == DROP:
-            writer.transport.abort()
+            visit.writer.transport.abort()
             raise ConnectionResetError
         if text == SILENT:
             while await visit.reader.read(65536):
                 pass
             raise ConnectionResetError
-        writer.write(text.encode() + b"\r\n")
-        await writer.drain()
+        visit.writer.write(text.encode() + b"\r\n")
+        await visit.writer.drain()
         return text
 
-    async def _talk(self, visit: Visit, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        greeting = await self._say(visit, writer, "connect", "220 mx.test ESMTP")
+    async def _talk(self, visit: Visit) -> None:
+        greeting = await self._say(visit, "connect", "220 mx.test ESMTP")
         if not greeting.startswith("220"):
             return
-        while line := await reader.readline():
+        while line := await visit.reader.readline():
             command = line.decode("utf-8", "replace").rstrip("\r\n")
             visit.commands.append(command)
-            verb = command.split(" ")[0].upper().split(":")[0]
-            if verb in ("EHLO", "HELO"):
-                offers = list(self.extensions)
-                if self.tls is not None and not visit.is_tls:
-                    offers.append("STARTTLS")
-                lines = ["mx.test", *offers]
-                text = "\r\n".join(f"250-{offer}" for offer in lines[:-1])
-                usual = (text + "\r\n" if text else "") + f"250 {lines[-1]}"
-                await self._say(visit, writer, "ehlo", "250 mx.test" if verb == "HELO" else usual)
-            elif verb == "STARTTLS":
-                answer = await self._say(visit, writer, "starttls", "220 go ahead")
-                if answer.startswith("220") and self.tls is not None:
-                    await writer.start_tls(self.tls)
-                    visit.is_tls = True
-            elif verb == "AUTH":
-                await self._say(visit, writer, "auth", "235 2.7.0 ok")
-            elif verb == "MAIL":
-                visit.mail_line = command
-                visit.recipients, visit.is_in_mail = [], False
-                answer = await self._say(visit, writer, "mail", "250 2.1.0 ok")
-                if answer.startswith("250"):
-                    visit.sender, visit.is_in_mail = command[command.find("<") + 1 : command.rfind(">")], True
-            elif verb == "RCPT":
-                usual = "250 2.1.5 ok" if visit.is_in_mail else "503 5.5.1 MAIL first"
-                answer = await self._say(visit, writer, "rcpt", usual)
-                if answer.startswith("250"):
-                    visit.recipients.append(command[command.find("<") + 1 : command.rfind(">")])
-            elif verb == "DATA":
-                usual = "354 go on" if visit.recipients else "503 5.5.1 no recipients"
-                answer = await self._say(visit, writer, "data", usual)
-                if answer.startswith("354"):
-                    await self._data(visit, reader, writer)
-            elif verb == "QUIT":
-                await self._say(visit, writer, "quit", "221 bye")
-                return
+            verb = command.split(" ")[0].lower().split(":")[0]
+            method = getattr(self, f"_{verb}", None)
+            if method is not None:
+                await method(visit, command)
             else:
-                await self._say(visit, writer, verb.lower(), "250 ok")
+                await self._say(visit, verb, "221 bye" if verb == "quit" else "250 ok")
+            if verb == "quit":
+                return
 
-    async def _data(self, visit: Visit, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _ehlo(self, visit: Visit, command: str) -> None:
+        offers = ["mx.test", *self.extensions]
+        if self.tls is not None and not visit.is_tls:
+            offers.append("STARTTLS")
+        lines = [f"250-{offer}" for offer in offers[:-1]] + [f"250 {offers[-1]}"]
+        await self._say(visit, "ehlo", "\r\n".join(lines))
+
+    async def _helo(self, visit: Visit, command: str) -> None:
+        await self._say(visit, "ehlo", "250 mx.test")
+
+    async def _starttls(self, visit: Visit, command: str) -> None:
+        answer = await self._say(visit, "starttls", "220 go ahead")
+        if answer.startswith("220") and self.tls is not None:
+            await visit.writer.start_tls(self.tls)
+            visit.is_tls = True
+
+    async def _auth(self, visit: Visit, command: str) -> None:
+        await self._say(visit, "auth", "235 2.7.0 ok")
+
+    async def _mail(self, visit: Visit, command: str) -> None:
+        visit.mail_line = command
+        visit.recipients = []
+        answer = await self._say(visit, "mail", "250 2.1.0 ok")
+        visit.is_in_mail = answer.startswith("250")
+        visit.sender = command[command.find("<") + 1 : command.rfind(">")]
+
+    async def _rcpt(self, visit: Visit, command: str) -> None:
+        usual = "250 2.1.5 ok" if visit.is_in_mail else "503 5.5.1 MAIL first"
+        answer = await self._say(visit, "rcpt", usual)
+        if answer.startswith("250"):
+            visit.recipients.append(command[command.find("<") + 1 : command.rfind(">")])
+
+    async def _data(self, visit: Visit, command: str) -> None:
+        usual = "354 go on" if visit.recipients else "503 5.5.1 no recipients"
+        answer = await self._say(visit, "data", usual)
+        if answer.startswith("354"):
+            await self._content(visit)
+
+    async def _content(self, visit: Visit) -> None:
         lines = []
-        while (line := await reader.readline()) != b".\r\n":
+        while (line := await visit.reader.readline()) != b".\r\n":
             if not line:
                 raise ConnectionResetError
             lines.append(line[1:] if line.startswith(b".") else line)
         if self.delay:
             await asyncio.sleep(self.delay)
-        answer = await self._say(visit, writer, "dot", "250 2.0.0 taken")
+        answer = await self._say(visit, "dot", "250 2.0.0 taken")
         if answer.startswith("250"):
             content = b"".join(lines)
             self.taken += [

@@ -38,8 +38,18 @@ async def test_silence_while_we_deliver_is_not_the_client_s(world):
 @pytest.mark.parametrize("kind", ["idle", "trickle", "total"])
 async def test_b49_a_slow_message_is_cut_off_and_its_rest_is_no_command(world, kind):
     """B49: one octet now and then resets no timer; after 421 nothing more is obeyed."""
-    limits = {"idle": {"data_idle": 0.3}, "trickle": {"data_slow_after": 0.3}, "total": {"data_total": 0.4}}[kind]
-    async with world(idle=1, **{"data_slow_after": 0.2, "data_floor": 0, **limits, **({"data_floor": 100} if kind == "trickle" else {})}) as w:
+    limits = {"idle": {"data_idle": 0.3}, "trickle": {"data_slow_after": 0.3}, "total": {"data_total": 0.4}}[
+        kind
+    ]
+    async with world(
+        idle=1,
+        **{
+            "data_slow_after": 0.2,
+            "data_floor": 0,
+            **limits,
+            **({"data_floor": 100} if kind == "trickle" else {}),
+        },
+    ) as w:
         client = await w.client()
         await client.envelope("ada@proj.example")
         await client.say("DATA")
@@ -122,11 +132,15 @@ async def test_b17_two_answering_machines_tire(world):
         client = await w.client()
         for _ in range(5):
             assert (await client.mail("ada@proj.example", sender="vacation@example.org")).startswith("250")
-        assert (await client.envelope("ada@proj.example", sender="vacation@example.org"))[0].startswith("451 4.7.1")
+        assert (await client.envelope("ada@proj.example", sender="vacation@example.org"))[0].startswith(
+            "451 4.7.1"
+        )
         await client.say("RSET")
         assert (await client.mail("ada@proj.example", sender="bob@example.org")).startswith("250")
         for _ in range(7):  # postmaster is never subject to it
-            assert (await client.mail("postmaster@proj.example", sender="vacation@example.org")).startswith("250")
+            assert (await client.mail("postmaster@proj.example", sender="vacation@example.org")).startswith(
+                "250"
+            )
 
 
 async def test_memory_has_a_ceiling(world):
@@ -148,7 +162,9 @@ async def test_memory_has_a_ceiling(world):
         assert (await first.reply()).startswith("250")
         await first.say("NOOP")
         await second.say("RSET")
-        assert (await second.mail("ada@proj.example", content=message(b"x" * 100_000 + b"\r\n"))).startswith("250")
+        assert (await second.mail("ada@proj.example", content=message(b"x" * 100_000 + b"\r\n"))).startswith(
+            "250"
+        )
         await second.say("NOOP")
         assert policy.memory_used == 0
 
@@ -201,3 +217,68 @@ def test_b17_only_a_hash_is_kept():
     policy = Policy(Limits())
     policy.pair("192.0.2.1", "secret-sender@example.com", "b@proj.example")
     assert "secret" not in repr(policy._pairs) + repr(policy._clients)
+
+
+STEPS = ["connect", "EHLO", "MAIL", "RCPT", "DATA", "half a message", "final dot", "answer"]
+
+
+@pytest.mark.parametrize("how", ["reset", "close"])
+@pytest.mark.parametrize("last", STEPS)
+async def test_a_client_may_leave_at_every_point(world, monkeypatch, last, how):
+    """The counters come back to nothing, and nothing of it is a fault of ours."""
+    from relay import faults
+
+    reported = []
+    monkeypatch.setattr(faults, "report", lambda where, error: reported.append((where, error)))
+    async with world() as w:
+        relay = await w.relay()
+        client = await Client.connect(w.port)
+        words = {
+            "EHLO": b"EHLO x.example.com\r\n",
+            "MAIL": b"MAIL FROM:<bob@example.com>\r\n",
+            "RCPT": b"RCPT TO:<ada@proj.example>\r\n",
+            "DATA": b"DATA\r\n",
+            "half a message": message()[:50],
+            "final dot": message()[50:] + b".\r\n",
+        }
+        for step in STEPS[: STEPS.index(last) + 1]:
+            client.send(words.get(step, b""))
+            if step not in ("half a message", "final dot"):
+                await client.reply()
+            await client.writer.drain()
+        await asyncio.sleep(0.02)
+        getattr(client, how)()
+        await asyncio.sleep(0.3)
+        policy = relay.service.policy
+        assert (policy.connections, policy.memory_used, len(relay.service.dialogues)) == (0, 0, 0)
+        assert len(w.home.taken) == (last in ("final dot", "answer"))
+        assert reported == []
+
+
+async def test_b56_a_big_message_stops_nobody_else(world):
+    """B56: 40 MB in, out, hashed and looked through: the event loop never stands still for long."""
+    async with world(message_size=50 * 1024 * 1024) as w:
+        longest = [0.0]
+
+        async def watch() -> None:
+            while True:
+                before = time.monotonic()
+                await asyncio.sleep(0.005)
+                longest[0] = max(longest[0], time.monotonic() - before - 0.005)
+
+        watching = asyncio.ensure_future(watch())
+        client = await w.client()
+        content = message((b"x" * 70 + b"\r\n") * 560_000)
+        await client.envelope("ada@proj.example")
+        await client.say("DATA")
+        longest[0] = 0
+        for start in range(0, len(content), 65_536):
+            client.send(content[start : start + 65_536])
+            await client.writer.drain()
+        client.send(b".\r\n")
+        assert (await client.reply()).startswith("250")
+        client.reset()
+        await asyncio.sleep(0.2)
+        watching.cancel()
+        assert w.home.taken[0].content.endswith(b"x\r\n")
+        assert longest[0] < 0.5  # the test's own servers work on the same loop

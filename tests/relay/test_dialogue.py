@@ -145,7 +145,8 @@ async def test_b47_a_pipelined_group_is_answered_in_order(world):
         client = await w.client()
         client.send(
             "MAIL FROM:<s@example.com>\r\nRCPT TO:<nobody@proj.example>\r\nDATA\r\nRSET\r\n"
-            "MAIL FROM:<s@example.com>\r\nRCPT TO:<nobody@proj.example>\r\nRCPT TO:<ada@proj.example>\r\nDATA\r\n"
+            "MAIL FROM:<s@example.com>\r\nRCPT TO:<nobody@proj.example>\r\n"
+            "RCPT TO:<ada@proj.example>\r\nDATA\r\n"
         )
         codes = [(await client.reply())[:3] for _ in range(8)]
         assert codes == ["250", "550", "503", "250", "250", "550", "250", "354"]
@@ -184,7 +185,9 @@ async def test_replies_at_rcpt_are_those_of_the_route(world, facts, reply):
 async def test_unknown_addresses_and_foreign_domains(world):
     async with world() as w:
         client = await w.client()
-        replies = await client.envelope("nobody@proj.example", "ada@elsewhere.example", "ada+tag@proj.example")
+        replies = await client.envelope(
+            "nobody@proj.example", "ada@elsewhere.example", "ada+tag@proj.example"
+        )
         assert [reply[:9] for reply in replies] == ["550 5.1.1", "550 5.1.2", "250 2.1.5"]
 
 

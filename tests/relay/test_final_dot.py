@@ -174,7 +174,11 @@ async def test_trace_and_signature_fields_do_not_make_another_message(world):
     """A retry may come by another way, with other Received and signature fields."""
     async with world() as w:
         content = message()
-        for head in (b"", b"Received: from a by b; now\r\n", b"DKIM-Signature: v=1; b=x\r\nARC-Seal: i=1\r\n"):
+        for head in (
+            b"",
+            b"Received: from a by b; now\r\n",
+            b"DKIM-Signature: v=1; b=x\r\nARC-Seal: i=1\r\n",
+        ):
             client = await w.client()
             assert (await client.mail("ada@proj.example", content=head + content)).startswith("250")
             client.reset()
@@ -201,7 +205,9 @@ async def test_the_same_message_at_the_same_moment_is_sent_once(world):
         w.home.delay = 0.3
         content = message()
         clients = [await w.client() for _ in range(4)]
-        answers = await asyncio.gather(*(client.mail("ada@proj.example", content=content) for client in clients))
+        answers = await asyncio.gather(
+            *(client.mail("ada@proj.example", content=content) for client in clients)
+        )
         assert sorted(answer[:3] for answer in answers) == ["250", "451", "451", "451"]
         assert len(w.home.taken) == 1
 

@@ -124,8 +124,19 @@ async def test_on_port_25_nobody_s_mx_opens_loopback(world):
             await exchangers.hosts("home.example.net")
 
 
-@pytest.mark.parametrize("step", [("connect", DROP), ("connect", "421 busy"), ("connect", "554 not you"), ("ehlo", SILENT),
-                                  ("mail", "451 later"), ("rcpt", "450 later"), ("data", "421 closing"), ("mail", "550 mx.proj.example?")])
+@pytest.mark.parametrize(
+    "step",
+    [
+        ("connect", DROP),
+        ("connect", "421 busy"),
+        ("connect", "554 not you"),
+        ("ehlo", SILENT),
+        ("mail", "451 later"),
+        ("rcpt", "450 later"),
+        ("data", "421 closing"),
+        ("mail", "550 mx.proj.example?"),
+    ],
+)
 async def test_b13_hosts_of_worse_preference_are_tried(world, step):
     """B13: after whatever may be better elsewhere; a refusal about us is one of them."""
     async with world(reply=0.3) as w:
@@ -252,7 +263,8 @@ async def test_after_a_refusal_the_connection_is_used_again(world):
 
 
 @pytest.mark.parametrize(
-    "script", [{"rcpt": "550 5.1.1 gone", "data": "354 go on anyway"}, {"mail": "550 5.1.8 no", "data": "354 go on"}]
+    "script",
+    [{"rcpt": "550 5.1.1 gone", "data": "354 go on anyway"}, {"mail": "550 5.1.8 no", "data": "354 go on"}],
 )
 async def test_b47_an_empty_message_never_counts(world, script):
     """B47: no recipient, yet 354: the dot is sent at once and means nothing."""
@@ -332,7 +344,9 @@ async def test_b05_an_8_bit_body_and_a_next_hop_that_takes_7(world):
     async with world() as w:
         w.home.extensions = ["PIPELINING"]
         client = await w.client()
-        assert (await client.mail("ada@proj.example", content=message(b"caf\xe9\r\n"))).startswith("554 5.6.3")
+        assert (await client.mail("ada@proj.example", content=message(b"caf\xe9\r\n"))).startswith(
+            "554 5.6.3"
+        )
         assert (await client.mail("ada@proj.example")).startswith("250")
         assert "BODY" not in w.home.taken[0].mail_line and "SIZE" not in w.home.taken[0].mail_line
 
@@ -384,4 +398,7 @@ async def test_sub_addresses_are_kept_where_the_owner_wants_them(world):
         w.table.alias("bob", "bob@home.example.net", keeps_tag=True)
         client = await w.client()
         assert (await client.mail("ada+list@proj.example", "bob+list@proj.example")).startswith("250")
-        assert sorted(taken.recipient for taken in w.home.taken) == ["ada@home.example.net", "bob+list@home.example.net"]
+        assert sorted(taken.recipient for taken in w.home.taken) == [
+            "ada@home.example.net",
+            "bob+list@home.example.net",
+        ]

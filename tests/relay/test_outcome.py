@@ -72,13 +72,22 @@ def test_invariant_1_an_alias_is_served_only_if_a_server_took_it(results):
 
 @pytest.mark.parametrize(
     ("results", "kind"),
-    [([TAKEN], "delivered"), ([NEVER, TAKEN], "delivered"), ([NEVER, LATER], "deferred"), ([NEVER, NEVER], "refused")],
+    [
+        ([TAKEN], "delivered"),
+        ([NEVER, TAKEN], "delivered"),
+        ([NEVER, LATER], "deferred"),
+        ([NEVER, NEVER], "refused"),
+    ],
 )
 def test_one_alias_that_delivers_to_the_first(results, kind):
     assert first_result(results).kind == kind
 
 
-SERVED, WAITS, DEAD = AliasResult(Kind.DELIVERED, "2.0.0"), AliasResult(Kind.DEFERRED, "4.2.2"), AliasResult(Kind.REFUSED, "5.2.1")
+SERVED, WAITS, DEAD = (
+    AliasResult(Kind.DELIVERED, "2.0.0"),
+    AliasResult(Kind.DEFERRED, "4.2.2"),
+    AliasResult(Kind.REFUSED, "5.2.1"),
+)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +127,14 @@ def test_several_aliases(aliases, code, enhanced, alone):
         (Stage.AUTH, 535, ["5.7.8 wrong password"], "deferred", "4.7.0", "us"),
         (Stage.MAIL, 550, ["5.7.1 [192.0.2.9] is on a list"], "deferred", "4.7.0", "us"),
         (Stage.CONTENT, 550, ["5.7.1 MX.proj.example has no good name"], "deferred", "4.7.0", "us"),
-        (Stage.CONTENT, 550, ["5.7.1 amx.proj.example and mx.proj.example.net"], "refused", "5.7.1", "message"),
+        (
+            Stage.CONTENT,
+            550,
+            ["5.7.1 amx.proj.example and mx.proj.example.net"],
+            "refused",
+            "5.7.1",
+            "message",
+        ),
         (Stage.CONTENT, 550, ["5.7.1 192.0.2.99 or 1192.0.2.9"], "refused", "5.7.1", "message"),
         (Stage.DATA, 250, ["odd"], "deferred", "4.5.0", "way"),
     ],

@@ -72,13 +72,22 @@ def test_b10_the_null_path_is_no_sender(argument):
 
 def test_b46_parameters_of_mail():
     """B46: known ones are read, those of DSN and AUTH are dropped."""
-    command = parse_mail("FROM:<s@example.com> SIZE=1200 BODY=8BITMIME RET=HDRS ENVID=q1+3D2 AUTH=<> SMTPUTF8")
+    command = parse_mail(
+        "FROM:<s@example.com> SIZE=1200 BODY=8BITMIME RET=HDRS ENVID=q1+3D2 AUTH=<> SMTPUTF8"
+    )
     assert (command.sender.text, command.size, command.smtputf8) == ("s@example.com", 1200, True)
 
 
 @pytest.mark.parametrize(
     ("parameters", "code"),
-    [("SIZE=abc", 501), ("SIZE=", 501), ("SIZE", 501), ("BODY=BINARY", 501), ("SMTPUTF8=1", 501), ("XYZ", 555)],
+    [
+        ("SIZE=abc", 501),
+        ("SIZE=", 501),
+        ("SIZE", 501),
+        ("BODY=BINARY", 501),
+        ("SMTPUTF8=1", 501),
+        ("XYZ", 555),
+    ],
 )
 def test_b46_bad_parameters(parameters, code):
     """B46: bad values are 501, unknown names 555."""

@@ -231,7 +231,9 @@ def test_no_bounce_is_too_strange_to_be_read(octets):
     is_answer(Message(None, octets.replace(b"\r", b"").replace(b"\n", b"\r\n")))
 
 
-@given(st.from_regex(r"[a-z][a-z0-9.+-]{0,20}", fullmatch=True), st.binary(max_size=60), st.binary(max_size=60))
+@given(
+    st.from_regex(r"[a-z][a-z0-9.+-]{0,20}", fullmatch=True), st.binary(max_size=60), st.binary(max_size=60)
+)
 def test_an_address_is_found_between_anything(local_part, before, behind):
     address = f"{local_part}@home.example.net"
     assert address in addresses_in(before + b" <" + address.encode() + b"> " + behind)
@@ -253,7 +255,8 @@ def test_the_status_of_a_bounce(text, status):
 
 
 def test_exim_s_bounces_are_no_answers():
-    head = b"X-Failed-Recipients: a@b.example\r\nAuto-Submitted: auto-replied\r\nFrom: Mail <x@y.example>\r\n\r\n"
+    head = b"X-Failed-Recipients: a@b.example\r\n"
+    head += b"Auto-Submitted: auto-replied\r\nFrom: Mail <x@y.example>\r\n\r\n"
     assert not is_answer(Message(None, head))
     assert is_answer(Message(None, head.split(b"\r\n", 1)[1]))
 
@@ -262,7 +265,8 @@ def test_a_report_is_a_report():
     import email.policy
 
     parsed = email.message_from_bytes(
-        write_report("mx.proj.example", "ada@proj.example", "bob@example.com", "5.1.1"), policy=email.policy.SMTP
+        write_report("mx.proj.example", "ada@proj.example", "bob@example.com", "5.1.1"),
+        policy=email.policy.SMTP,
     )
     assert parsed.get_content_type() == "multipart/report"
     status = parsed.get_payload()[1]

@@ -31,7 +31,9 @@ def names(pairs):
 
 
 @pytest.mark.parametrize(("stage", "answer"), TEMPORARY, ids=names(TEMPORARY))
-@pytest.mark.parametrize("extensions", [("PIPELINING", "8BITMIME"), ("8BITMIME",)], ids=["group", "one by one"])
+@pytest.mark.parametrize(
+    "extensions", [("PIPELINING", "8BITMIME"), ("8BITMIME",)], ids=["group", "one by one"]
+)
 async def test_b13_b14_a_failure_that_may_pass_is_temporary_and_the_next_try_delivers(
     world, stage, answer, extensions
 ):
@@ -49,7 +51,9 @@ async def test_b13_b14_a_failure_that_may_pass_is_temporary_and_the_next_try_del
 
 
 @pytest.mark.parametrize(("stage", "answer"), PERMANENT, ids=names(PERMANENT))
-@pytest.mark.parametrize("extensions", [("PIPELINING", "8BITMIME"), ("8BITMIME",)], ids=["group", "one by one"])
+@pytest.mark.parametrize(
+    "extensions", [("PIPELINING", "8BITMIME"), ("8BITMIME",)], ids=["group", "one by one"]
+)
 async def test_b14_a_refusal_for_good_is_permanent(world, stage, answer, extensions):
     """B14: its enhanced code is passed on, not its words."""
     async with world() as w:
@@ -152,7 +156,9 @@ async def test_over_aliases_any_deferred_is_4xx(world):
         w.table.alias("bob", "bob@away.example.net")
         content = message()
         client = await w.client()
-        assert (await client.mail("ada@proj.example", "bob@proj.example", content=content)).startswith("451 4.2.0")
+        assert (await client.mail("ada@proj.example", "bob@proj.example", content=content)).startswith(
+            "451 4.2.0"
+        )
         away.script.clear()
         assert (await client.mail("ada@proj.example", "bob@proj.example", content=content)).startswith("250")
         assert (len(w.home.taken), len(away.taken)) == (1, 1)
@@ -160,12 +166,16 @@ async def test_over_aliases_any_deferred_is_4xx(world):
 
 @pytest.mark.parametrize("dead_first", [False, True])
 async def test_an_alias_that_refused_is_asked_alone_and_its_own_5xx_is_the_answer(world, dead_first):
-    """Some served, some refused for good: 451, then 452 at RCPT for the alias, then a transaction of its own."""
+    """Some served, some refused for good: 451, then 452 at RCPT, then a transaction of its own."""
     async with world() as w:
         away = await w.server("away.example.net", script={"rcpt": "550 5.1.1 gone"})
         w.table.alias("bob", "bob@away.example.net")
         content = message()
-        both = ["bob@proj.example", "ada@proj.example"] if dead_first else ["ada@proj.example", "bob@proj.example"]
+        both = (
+            ["bob@proj.example", "ada@proj.example"]
+            if dead_first
+            else ["ada@proj.example", "bob@proj.example"]
+        )
         client = await w.client()
         assert (await client.mail(*both, content=content)).startswith("451 4.5.3")
         first, second = await client.envelope(*both)
@@ -214,7 +224,10 @@ async def test_b20_local_parts_differ_by_case(world):
         w.table.alias("bob", "team@box.example.org")
         client = await w.client()
         assert (await client.mail("ada@proj.example", "bob@proj.example")).startswith("250")
-        assert sorted(taken.recipient for taken in team.taken) == ["Team@box.example.org", "team@box.example.org"]
+        assert sorted(taken.recipient for taken in team.taken) == [
+            "Team@box.example.org",
+            "team@box.example.org",
+        ]
 
 
 class TestFirst:
@@ -235,7 +248,9 @@ class TestFirst:
             assert (await (await w.client()).mail("ada@proj.example")).startswith("250")
             assert (len(w.home.taken), len(away.taken)) == (0, 1)
 
-    @pytest.mark.parametrize(("stage", "answer"), [("rcpt", "450 4.2.0 busy"), ("dot", DROP), ("mail", SILENT)])
+    @pytest.mark.parametrize(
+        ("stage", "answer"), [("rcpt", "450 4.2.0 busy"), ("dot", DROP), ("mail", SILENT)]
+    )
     async def test_not_after_one_that_may_pass_nor_after_a_lost_reply(self, world, stage, answer):
         async with world(reply=0.3) as w:
             away = await w.server("away.example.net")
@@ -294,7 +309,12 @@ async def test_deliveries_are_counted_by_recipient_and_code_alone(world, answer,
         await relay.service.counters.flush()
         [count] = w.counts
         code = "" if event is Event.DELIVERED else answer.split()[1]
-        assert (count.event, count.alias_id, count.recipient, count.enhanced) == (event, 1, "ada@home.example.net", code)
+        assert (count.event, count.alias_id, count.recipient, count.enhanced) == (
+            event,
+            1,
+            "ada@home.example.net",
+            code,
+        )
 
 
 async def test_a_refusal_about_us_is_told_to_operators(world):

@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -25,11 +24,24 @@ class Valkey:
     def __init__(self, folder: str) -> None:
         self.url = f"unix://{folder}/v.sock"
         self._folder = folder
+        self.options: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
 
-    async def start(self) -> None:
-        command = [str(get_binary_path()), "--port", "0", "--unixsocket", f"{self._folder}/v.sock", "--save", ""]
+    def launch(self) -> None:
+        command = [
+            str(get_binary_path()),
+            "--port",
+            "0",
+            "--unixsocket",
+            f"{self._folder}/v.sock",
+            "--save",
+            "",
+            *self.options,
+        ]
         self._process = subprocess.Popen(command, cwd=self._folder, stdout=subprocess.DEVNULL)
+
+    async def start(self) -> None:
+        self.launch()
         redis = Redis.from_url(self.url)
         for _ in range(200):
             with contextlib.suppress(RedisError, OSError):
@@ -71,8 +83,10 @@ async def two_relays(w, broker: Valkey):
     """Two processes that share a broker; returns their ports."""
     ports, marks = [], []
     for _ in range(2):
-        marks.append(ValkeyMarks(broker.url))
-        await w.relay(marks=marks[-1], settings={"relay_socket": w.settings.relay_socket.with_name(f"{len(ports)}")})
+        marks.append(ValkeyMarks(broker.url, f"process{len(marks)}"))
+        await w.relay(
+            marks=marks[-1], settings={"relay_socket": w.settings.relay_socket.with_name(f"{len(ports)}")}
+        )
         ports.append(w.port)
     await asyncio.sleep(0.2)
     return ports, marks
@@ -141,7 +155,7 @@ async def test_a_process_that_starts_later_knows_the_marks(world):
         client.reset()
         await asyncio.sleep(0.2)
         assert len(await broker.keys()) == 1
-        late = ValkeyMarks(broker.url)
+        late = ValkeyMarks(broker.url, "late")
         await w.relay(marks=late, settings={"relay_socket": w.settings.relay_socket.with_name("late")})
         await until(lambda: not late.is_empty)
         assert (await (await w.client()).mail("ada@proj.example", content=content)).startswith("250")
@@ -203,10 +217,31 @@ async def test_marks_say_nothing_of_who_wrote_to_whom(world):
 
 async def test_old_marks_are_swept():
     now = [1000.0]
-    marks = ValkeyMarks("unix:///nowhere", clock=lambda: now[0])
+    marks = ValkeyMarks("unix:///nowhere", "one", clock=lambda: now[0])
     marks.put(b"i", b"f", Mark(State.SERVED, 1000, 1010))
     assert marks.get(b"f") is not None and marks.has(b"i")
     now[0] = 1011
     assert marks.get(b"f") is None
     marks.sweep()
     assert marks.is_empty and not marks.has(b"i")
+
+
+async def test_what_was_pending_in_a_process_that_died_is_not_when_it_starts_anew():
+    """Its connections are lost; other processes' marks, and what was served, stay."""
+    async with valkey() as broker:
+        now = time.time()
+        for name, index in (("one", b"a" * 8), ("other", b"b" * 8)):
+            before = ValkeyMarks(broker.url, name)
+            await before.start()
+            before.put(index, index * 2, Mark(State.PENDING, now, now + 600))
+            before.put(index, index * 3, Mark(State.SERVED, now, now + 600))
+            await asyncio.sleep(0.2)
+            before._task.cancel()
+        assert len(await broker.keys()) == 4
+        anew = ValkeyMarks(broker.url, "one")
+        await anew.start()
+        assert anew.get(b"a" * 16) is None and anew.get(b"a" * 24) is not None
+        assert anew.get(b"b" * 16) is not None and anew.get(b"b" * 24) is not None
+        await asyncio.sleep(0.2)
+        assert len(await broker.keys()) == 3
+        await anew.close()

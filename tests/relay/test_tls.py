@@ -33,7 +33,9 @@ async def test_mail_comes_in_by_starttls(world, ours):
         await encrypted(client, ours, w.port)
         assert (await client.say("MAIL FROM:<a@example.com>")).startswith("503")
         assert "STARTTLS" not in await client.say("EHLO x.example.com")
-        assert (await client.mail("ada@proj.example", content=message(b"x" * 300_000 + b"\r\n"))).startswith("250")
+        assert (await client.mail("ada@proj.example", content=message(b"x" * 300_000 + b"\r\n"))).startswith(
+            "250"
+        )
         assert b"with ESMTPS id" in w.home.taken[0].content
         assert (await client.say("STARTTLS")).startswith("503")
         assert (await client.say("QUIT")).startswith("221")
@@ -125,7 +127,8 @@ async def test_b53_starttls_offered_again_inside_tls_is_not_tried_twice(world, t
 
 
 @pytest.mark.parametrize(
-    "fault", ["454 4.7.0 not now", "no handshake", DROP, "220 ok\r\n250-XEVIL", "220 ok\r\n250 2.0.0 injected"]
+    "fault",
+    ["454 4.7.0 not now", "no handshake", DROP, "220 ok\r\n250-XEVIL", "220 ok\r\n250 2.0.0 injected"],
 )
 async def test_b53_a_failed_handshake_is_followed_by_a_connection_in_clear(world, tmp_path, fault):
     """B53, B01: what is said in clear behind the 220 is an attack, and counts for nothing."""
@@ -196,7 +199,13 @@ async def test_a_smarthost_with_password_and_a_certificate_that_holds(world, tmp
 async def test_a_password_never_travels_in_clear(world):
     async with world() as w:
         smart = await w.server()
-        await w.relay(settings={"smarthost": f"{smart.host}:{smart.port}", "smarthost_user": "w", "smarthost_password": "p"})
+        await w.relay(
+            settings={
+                "smarthost": f"{smart.host}:{smart.port}",
+                "smarthost_user": "w",
+                "smarthost_password": "p",
+            }
+        )
         assert (await (await w.client()).mail("ada@proj.example")).startswith("451 4.7.5")
         assert not any(command.startswith("AUTH") for visit in smart.visits for command in visit.commands)
 
@@ -207,5 +216,11 @@ async def test_a_wrong_password_is_our_business(world, tmp_path):
             tls=certificates.server_context(certificates.make(tmp_path, "smart.example")),
             script={"auth": "535 5.7.8 wrong"},
         )
-        await w.relay(settings={"smarthost": f"{smart.host}:{smart.port}", "smarthost_user": "w", "smarthost_password": "p"})
+        await w.relay(
+            settings={
+                "smarthost": f"{smart.host}:{smart.port}",
+                "smarthost_user": "w",
+                "smarthost_password": "p",
+            }
+        )
         assert (await (await w.client()).mail("ada@proj.example")).startswith("451 4.7.0")

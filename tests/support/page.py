@@ -106,7 +106,7 @@ def faults_of(page: Element) -> list[str]:
     for one in page.elements():
         for name in ("aria-describedby", "aria-labelledby"):
             found += [f"{name} {i} leads nowhere" for i in (one.get(name) or "").split() if i not in ids]
-        if one.tag in ("a", "button") and not (one.text or one.get("aria-label")):
+        if one.tag in ("a", "button", "li", "h2", "legend") and not (one.text or one.get("aria-label")):
             found.append(f"<{one.tag}> without words: {one.attributes}")
         if one.tag == "img" and one.get("alt") is None:
             found.append(f"picture without alt: {one.attributes}")

@@ -16,7 +16,7 @@ from core.database import configure, migrate, write
 from core.models import Alias, AliasOwner, Domain, Identity, Recipient
 from core.people import ban
 from core.roles import Role, grant
-from core.routing import AliasFacts, Entitlement, Fate, Hold, RouteRecipient, Switch, route
+from core.routing import AliasFacts, Entitlement, Fate, Hold, Order, RouteRecipient, Switch, route
 from tests.support.arrange import (
     ISSUER,
     claimed_id,
@@ -73,6 +73,7 @@ def lookups(table: SqlAliasTable) -> dict[str, Callable[[], object]]:
         "serves": lambda: table.serves("proj.example"),
         "find": lambda: table.find("proj.example", "ada"),
         "admin_recipients": lambda: table.admin_recipients("proj.example"),
+        "aliases_of": lambda: table.aliases_of(["ada@home.example.net"]),
     }
 
 
@@ -145,6 +146,56 @@ def test_recipients_are_found_in_their_order(table, domain, ada, now):
 
     found = [recipient.address[0] for recipient in table.find("proj.example", "ada").recipients]
     assert found == ["3", "0", "4", "1", "2"]
+
+
+def test_recipients_that_are_failing_come_last(table, domain, ada, now):
+    made = [make_recipient(ada, now, f"{number}@home.example.net") for number in range(4)]
+    make_alias(ada, domain, now, recipients=made)
+    for failing in (made[0], made[2]):
+        failing.failing_since = now
+        failing.save()
+
+    found = [recipient.address[0] for recipient in table.find("proj.example", "ada").recipients]
+    assert found == ["1", "3", "0", "2"]
+
+
+def test_what_the_owner_chose_is_found(table, domain, ada, now):
+    make_alias(ada, domain, now, delivery_order=Order.FIRST, keeps_tag=True)
+
+    facts = table.find("proj.example", "ada")
+    assert (facts.order, facts.keeps_tag) == (Order.FIRST, True)
+
+
+def test_what_nobody_chose_is_all_and_no_tag(table, alias):
+    facts = table.find("proj.example", "ada")
+
+    assert (facts.order, facts.keeps_tag) == (Order.ALL, False)
+
+
+# -- which alias leads to an address --------------------------------------------------------------
+
+
+def test_a_recipient_is_known_by_an_alias_that_leads_there(table, alias):
+    assert table.aliases_of(["ada@home.example.net", "x@elsewhere.example", "no address"]) == {
+        "ada@home.example.net": "ada@proj.example"
+    }
+
+
+def test_any_spelling_of_a_recipient_is_known(table, alias):
+    assert table.aliases_of(["ADA@Home.example.net"]) == {"ADA@Home.example.net": "ada@proj.example"}
+
+
+def test_a_recipient_behind_no_alias_is_not_known(table, ada):
+    assert table.aliases_of(["ada@home.example.net"]) == {}
+
+
+def test_an_alias_whose_recipient_is_not_proven_is_not_named(table, domain, ada, now):
+    mallory = make_member(now, "mallory", created="2024-01-01")
+    claimed = make_recipient(mallory, now, "ada@home.example.net", proven=False)
+    make_alias(mallory, domain, now, "mallory", recipients=[claimed])
+    make_alias(ada, domain, now, recipients=[ada.recipients.get()])
+
+    assert table.aliases_of(["ada@home.example.net"]) == {"ada@home.example.net": "ada@proj.example"}
 
 
 # -- invariant 6: only recipients that are verified by their owner, or imported --------------------
@@ -318,7 +369,7 @@ def test_a_real_table_routes_a_real_address(table, alias, settings, now):
 # -- a database that is busy, gone or broken -------------------------------------------------------
 
 
-@pytest.mark.parametrize("lookup", ["serves", "find", "admin_recipients"])
+@pytest.mark.parametrize("lookup", ["serves", "find", "admin_recipients", "aliases_of"])
 @pytest.mark.parametrize("connected", [True, False])
 def test_a_locked_database_is_given_up_quickly_and_never_means_unknown(
     table, alias, db, settings, lookup, connected

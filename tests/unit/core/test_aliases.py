@@ -1,7 +1,6 @@
 """core.aliases"""
 
 import json
-from datetime import timedelta
 
 import pytest
 from peewee import IntegrityError
@@ -10,7 +9,6 @@ from core import aliases
 from core.addresses import parse_address
 from core.alias_table import open_alias_table
 from core.aliases import (
-    NEXT_NAME_AFTER,
     ClaimProblem,
     ClaimRefused,
     claim,
@@ -355,11 +353,11 @@ def test_a_third_name_within_twelve_months_is_refused(ada, take, now):
 def test_a_third_name_after_twelve_months_may_be_taken_but_no_fourth(ada, take, now):
     take(ada)
     take(rename(ada, "ada-two"))
-    next_year = now + NEXT_NAME_AFTER
+    next_year = later(now, days=365)
     entitle(ada, next_year)
     ada = rename(ada, "ada-three")
 
-    assert refusal(lambda: take(ada, moment=next_year - timedelta(days=364))).problem is ClaimProblem.ONE_NAME
+    assert refusal(lambda: take(ada, moment=later(next_year, days=-364))).problem is ClaimProblem.ONE_NAME
     take(ada, moment=next_year)
     ada = rename(ada, "ada-four")
     assert refusal(lambda: take(ada, moment=next_year)).problem is ClaimProblem.ONE_NAME

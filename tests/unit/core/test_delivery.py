@@ -1,11 +1,14 @@
 """core.delivery"""
 
+import json
 from datetime import date
 
 import pytest
 
+from core import delivery
+from core.alias_table import open_alias_table
 from core.delivery import Count, Event, record, why_refused
-from core.models import Alias, DeliveryCount, Notice, Person, Recipient
+from core.models import Alias, AliasRecipient, DeliveryCount, Notice, Person, Recipient
 from tests.support.arrange import later, make_alias, make_domain, make_member, make_recipient
 from tests.support.threads import at_once
 
@@ -22,14 +25,18 @@ def ada(db, now) -> Person:
 def alias(ada, now) -> Alias:
     """ada@proj.example with two recipients, of which the second works for sure."""
     second = make_recipient(ada, now, "second@work.example.net")
-    return make_alias(ada, make_domain(now), now, recipients=[ada.recipients.order_by(Recipient.id).get(), second])
+    return make_alias(
+        ada, make_domain(now), now, recipients=[ada.recipients.order_by(Recipient.id).get(), second]
+    )
 
 
 @pytest.fixture
 def report(alias, now):
     """Report one count of the alias."""
 
-    def report(event: Event, enhanced: str = "", *, recipient: str = HOME, count: int = 1, day: date = DAY) -> None:
+    def report(
+        event: Event, enhanced: str = "", *, recipient: str = HOME, count: int = 1, day: date = DAY
+    ) -> None:
         record([Count(event, alias.id, recipient, day, enhanced, count)], now)
 
     return report
@@ -72,7 +79,9 @@ def test_counts_reported_at_once_add_up(alias, now):
 
 
 def test_two_recipients_reported_in_any_order_at_once_add_up(alias, now):
-    rows = [Count(Event.REFUSED_MAILBOX, alias.id, to, DAY, "5.2.2") for to in (HOME, "second@work.example.net")]
+    rows = [
+        Count(Event.REFUSED_MAILBOX, alias.id, to, DAY, "5.2.2") for to in (HOME, "second@work.example.net")
+    ]
     calls = [lambda r=some: record(r, now) for some in (rows, rows[::-1])] * 4
 
     assert at_once(*calls) == [None] * 8
@@ -80,7 +89,8 @@ def test_two_recipients_reported_in_any_order_at_once_add_up(alias, now):
 
 
 @pytest.mark.parametrize(
-    "spelling", ["ADA@home.example.net", "ada@HOME.example.net", "ada+proj@home.example.net", '"ada"@home.example.net']
+    "spelling",
+    ["ADA@home.example.net", "ada@HOME.example.net", "ada+proj@home.example.net", '"ada"@home.example.net'],
 )
 def test_any_spelling_and_sub_address_counts_for_the_recipient(report, spelling):
     report(Event.DELIVERED, recipient=spelling)
@@ -90,15 +100,15 @@ def test_any_spelling_and_sub_address_counts_for_the_recipient(report, spelling)
 
 def test_a_recipient_with_a_plus_of_its_own_is_found_exactly(report, ada, alias, now):
     plus = make_recipient(ada, now, "ada+proj@home.example.net")
-    from core.models import AliasRecipient
-
     AliasRecipient.create(alias=alias, recipient=plus, position=2)
     report(Event.DELIVERED, recipient="ada+proj@home.example.net")
 
     assert [address for address, *_ in counts()] == ["ada+proj@home.example.net"]
 
 
-@pytest.mark.parametrize("recipient", ["other@home.example.net", "no address", "", "ada@elsewhere.example.net"])
+@pytest.mark.parametrize(
+    "recipient", ["other@home.example.net", "no address", "", "ada@elsewhere.example.net"]
+)
 def test_what_is_no_recipient_of_the_alias_is_not_counted(report, recipient):
     report(Event.DELIVERED, recipient=recipient)
 
@@ -113,6 +123,16 @@ def test_the_same_address_behind_another_persons_alias_is_left_alone(report, ali
 
     assert Recipient.get_by_id(theirs.id).failing_since is None
     assert len(counts()) == 1
+
+
+def test_without_an_alias_the_address_counts_wherever_it_stands(alias, now):
+    grace = make_member(now, "grace", created="2010-01-01")
+    make_alias(grace, alias.domain, now, "grace", recipients=[make_recipient(grace, now, HOME)])
+    record([Count(Event.REFUSED_MAILBOX, None, HOME, DAY, "5.1.1")], now)
+
+    marked = Recipient.select().where(Recipient.failing_with == "5.1.1")
+    assert [row.address for row in marked] == [HOME, HOME]
+    assert {notice.person.launchpad_name for notice in Notice.select()} == {"ada", "grace"}
 
 
 # -- the mark "failing" ---------------------------------------------------------------------------
@@ -149,8 +169,6 @@ def test_nothing_else_sets_or_takes_the_mark(report, now, event):
 
 
 def test_a_mark_does_not_stop_mail(report, alias, settings):
-    from core.alias_table import open_alias_table
-
     report(Event.REFUSED_MAILBOX, "5.2.2")
 
     facts = open_alias_table(settings.database_url).find("proj.example", "ada")
@@ -197,6 +215,25 @@ def test_ops_are_told_once_a_day_that_a_server_refuses_the_relay(db, now):
     assert counts() == {}
 
 
+def test_the_owner_of_a_taken_over_alias_is_told_of_its_imported_mailbox(report, ada, alias, now):
+    imported = make_recipient(None, now, "old@home.example.net")
+    AliasRecipient.create(alias=alias, recipient=imported, position=2)
+    report(Event.REFUSED_MAILBOX, "5.1.1", recipient="old@home.example.net")
+
+    notice = Notice.select().order_by(Notice.id).first()
+    assert notice.person_id == ada.id
+    assert json.loads(notice.subject_ids) == {"recipient": imported.id, "alias": alias.id}
+
+
+def test_nobody_is_told_of_the_mailbox_of_a_name_that_nobody_has_taken_over(alias, now):
+    imported = make_recipient(None, now, "old@home.example.net")
+    reserved = make_alias(None, alias.domain, now, "reserved", recipients=[imported])
+    record([Count(Event.REFUSED_MAILBOX, reserved.id, "old@home.example.net", DAY, "5.1.1")], now)
+
+    assert told() == []
+    assert Recipient.get_by_id(imported.id).failing_with == "5.1.1"
+
+
 def test_an_owner_whose_alias_is_gone_is_no_error(report, alias, now):
     alias.delete_instance(recursive=True)
     report(Event.REFUSED_MAILBOX, "5.2.2")
@@ -205,8 +242,6 @@ def test_an_owner_whose_alias_is_gone_is_no_error(report, alias, now):
 
 
 def test_a_batch_is_taken_whole_or_not_at_all(alias, now, monkeypatch):
-    from core import delivery
-
     def fail(*_):
         raise ZeroDivisionError
 
@@ -230,7 +265,13 @@ def test_nothing_to_report_is_nothing(db, now):
 
 @pytest.mark.parametrize(
     ("enhanced", "words"),
-    [("5.1.1", "no such mailbox"), ("5.2.2", "full"), ("5.9.9", "refuses"), ("", "refuses"), ("text", "refuses")],
+    [
+        ("5.1.1", "no such mailbox"),
+        ("5.2.2", "full"),
+        ("5.9.9", "refuses"),
+        ("", "refuses"),
+        ("text", "refuses"),
+    ],
 )
 def test_the_reason_is_said_in_words_of_our_own(enhanced, words):
     assert words in why_refused(enhanced)

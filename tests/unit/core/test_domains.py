@@ -12,6 +12,7 @@ from core.domains import (
     DomainExists,
     TxtOutcome,
     add_domain,
+    find_domain,
     is_ours,
     look_for_record,
     make_resolver,
@@ -248,6 +249,37 @@ def test_a_domain_is_ours_from_the_moment_it_is_added(db, now):
 
     assert is_ours(NAME)
     assert not is_ours("sub.proj.example")
+
+
+@pytest.mark.parametrize("name", [NAME, "PROJ.example", "proj.example."])
+def test_a_domain_is_found_by_its_name_in_any_spelling(db, now, name):
+    domain = add_domain(OPERATOR, NAME, [], now)
+    add_domain(OPERATOR, "other.example", [], now)
+
+    assert find_domain(name) == domain
+
+
+@pytest.mark.parametrize(
+    "name", ["third.example", "", "proj", "a b", "\x00", "x" * 5000, "proj.example\ud800"]
+)
+def test_a_name_that_is_no_domain_of_ours_finds_none(db, now, name):
+    add_domain(OPERATOR, NAME, [], now)
+
+    assert find_domain(name) is None
+
+
+def test_a_removed_domain_is_not_found(db, now):
+    add_domain(OPERATOR, NAME, [], now)
+    Domain.update(removed_at=now).execute()
+
+    assert find_domain(NAME) is None
+
+
+def test_a_domain_asks_for_the_code_of_conduct_unless_told_otherwise(db, now):
+    add_domain(OPERATOR, NAME, [], now)
+    add_domain(OPERATOR, "other.example", [], now, coc_required=False)
+
+    assert {row.name: row.coc_required for row in Domain.select()} == {NAME: True, "other.example": False}
 
 
 def test_a_removed_domain_is_not_ours(db, now):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.facts import FRESH_FOR, SECOND_NO_AFTER, Answer, Fact, observe
+from core.facts import SECOND_NO_AFTER, Answer, Fact, observe
 from tests.support.strategies import moments
 
 NOON = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
@@ -92,6 +92,10 @@ def test_a_reading_older_than_the_last_one_changes_nothing():
     assert observe(newer, Answer.YES, NOON + HOUR) == newer
 
 
+def test_a_reading_of_the_same_second_counts():
+    assert after((Answer.NO, 1), (Answer.YES, 1)) == Fact(True, NOON + HOUR, NOON + HOUR)
+
+
 @given(facts, moments)
 def test_unknown_never_changes_anything(fact, moment):
     assert observe(fact, Answer.UNKNOWN, moment) == fact
@@ -137,8 +141,8 @@ def test_the_last_clear_reading_is_its_time(steps):
     [
         (Fact(True, NOON, NOON), True),
         (Fact(True, NOON - 900 * HOUR, NOON), True),
-        (Fact(True, NOON, NOON - FRESH_FOR), True),
-        (Fact(True, NOON, NOON - FRESH_FOR - timedelta(seconds=1)), False),
+        (Fact(True, NOON, NOON - 24 * HOUR), True),
+        (Fact(True, NOON, NOON - 24 * HOUR - timedelta(seconds=1)), False),
         (Fact(True, NOON, NOON, first_no_at=NOON), False),
         (Fact(False, NOON, NOON), False),
     ],

@@ -11,7 +11,7 @@ import pytest
 from core.addresses import parse_address
 from core.letters import Letter, write_letter
 from core.models import Alias, Domain, Notice, Person, Recipient
-from core.notices import tell_admins, tell_ops, tell_person, tell_recipient
+from core.notices import tell_admins, tell_ops, tell_owner, tell_person, tell_recipient
 from core.recipients import add_recipient, resend_proof, verify_recipient
 from core.sync import clean_name
 from tests.support.arrange import later, make_alias, make_domain, make_member, make_person, make_recipient
@@ -140,6 +140,53 @@ def test_ops_are_told_which_server_refuses_the_relay(db, settings, now):
 
     message = parse(write_letter(Notice.get(), settings, now))
     assert message["Subject"] == "Another mail server refuses our relay: home.example.net"
+
+
+def test_the_owner_is_told_why_a_mailbox_fails(ada, alias, write_one, now):
+    recipient = ada.recipients.get()
+    recipient.failing_since, recipient.failing_with = now, "5.2.2"
+    recipient.save()
+    tell_person(ada, "recipient-failing", {"recipient": recipient.id, "alias": alias.id}, "key", now)
+
+    text = parse(write_one()).get_content()
+    assert "ada@home.example.net" in text
+    assert "its server says that the mailbox is full" in text
+    assert "(5.2.2)" in text
+
+
+@pytest.fixture
+def to_sign_in(ada, alias, now) -> Person:
+    """ada, to whose proven sign-in address a notice goes."""
+    Recipient.update(failing_since=now).execute()
+    ada.sign_in_email, ada.sign_in_email_proven = "login@post.example.com", True
+    ada.save()
+    tell_owner(
+        ada, "recipient-failing", {"recipient": ada.recipients.get().id, "alias": alias.id}, "key", now
+    )
+    return ada
+
+
+def test_a_notice_for_the_sign_in_address_goes_there(to_sign_in, write_one):
+    letter = write_one()
+
+    assert letter.to == parse(letter)["To"].addresses[0].addr_spec == "login@post.example.com"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"sign_in_email_proven": False}, {"sign_in_email": "ada@proj.example"}, {"sign_in_email": None}],
+)
+def test_a_sign_in_address_that_is_not_proven_any_more_gets_nothing(to_sign_in, write_one, change):
+    Person.update(change).execute()
+
+    assert write_one() is None
+
+
+def test_texts_are_written_as_they_are_and_not_for_a_web_page(ada, alias, write_one, now):
+    Person.update(display_name="Ada & <Bell>").execute()
+    tell_ops("address-created", ada, {"alias": alias.id}, "key", now)
+
+    assert "claimed by Ada & <Bell>" in parse(write_one()).get_content()
 
 
 def link_in(letter: Letter | None) -> str:

@@ -9,10 +9,10 @@ import pytest
 from core import outbox, runtime
 from core.database import write
 from core.models import Alias, Notice, Person, Recipient
-from core.notices import tell_ops, tell_person
+from core.notices import tell_ops, tell_person, tell_recipient
 from core.outbox import GIVE_UP_AFTER, LEASE, LONGEST_PAUSE, SHORTEST_PAUSE, send_due
-from core.recipients import add_recipient, proof_token, verify_recipient
-from tests.support.arrange import later, make_alias, make_domain, make_member
+from core.recipients import add_recipient, proof_token, resend_proof, verify_recipient
+from tests.support.arrange import later, make_alias, make_domain, make_member, make_recipient
 from tests.support.lmtp import LmtpServer
 from tests.support.threads import at_once
 
@@ -219,11 +219,24 @@ def test_a_refused_verification_mail_shows_at_its_recipient(relay, proof, settin
     assert stored(proof).proof_refused == "5.1.1"
 
 
-def test_another_mail_that_was_refused_does_not_mark_the_recipient(relay, notice, settings):
+@pytest.mark.parametrize("proven", [True, False])
+def test_another_mail_that_was_refused_does_not_mark_the_recipient(relay, ada, settings, clock, now, proven):
+    recipient = make_recipient(ada, now, "other@work.example.net", proven=proven)
+    tell_recipient(recipient, "identity-joined", {"person": ada.id}, "key", now)
     relay.replies["dot"] = "550 5.1.1 no such user"
     send_due(settings)
 
-    assert Recipient.get().proof_refused is None
+    assert Notice.get().failed_with == "5.1.1"
+    assert stored(recipient).proof_refused is None
+
+
+def test_an_older_mail_that_is_settled_does_not_mark_the_recipient(relay, proof, ada, settings, clock, now):
+    clock.forward(minutes=2)
+    resend_proof(ada.id, proof.id, clock())
+
+    assert send_due(settings) == 1
+    assert sorted(str(row.failed_with) for row in Notice.select()) == ["None", "settled"]
+    assert stored(proof).proof_refused is None
 
 
 def test_one_refused_mail_does_not_stop_the_next(relay, ada, settings, clock, now):

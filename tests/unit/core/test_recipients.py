@@ -9,10 +9,10 @@ from core.aliases import switch
 from core.audit import first_fault
 from core.database import write
 from core.models import Alias, AliasRecipient, AuditEntry, Notice, Person, Recipient
+from core.notices import tell_person
 from core.ownership import recipients_of
 from core.recipients import (
     MAX_RECIPIENTS,
-    PROOF_LASTS,
     ProofProblem,
     ProofRefused,
     RecipientProblem,
@@ -25,6 +25,7 @@ from core.recipients import (
     remove_recipient,
     resend_proof,
     set_recipients,
+    suggested_recipient,
     verify_recipient,
 )
 from core.routing import Switch
@@ -236,6 +237,48 @@ def test_an_alias_that_is_not_there_cannot_be_added_to(ada, now):
 )
 def test_the_longest_and_oddest_legal_addresses_are_taken(ada, alias, now, address):
     assert add_recipient(ada.id, alias.id, address, now).id
+
+
+def send_proofs(person, alias, count, moment):
+    """Have so many verification mails sent for a person: to new recipients, one after the other."""
+    for number in range(count):
+        add_recipient(person.id, alias.id, f"{number}-{moment.timestamp()}@work.example.net", moment)
+        set_recipients(person.id, alias.id, [], moment)
+
+
+def test_twenty_verification_mails_a_day_are_sent_for_a_person_at_most(ada, alias, now):
+    send_proofs(ada, alias, 20, now)
+
+    with pytest.raises(RecipientProblem, match="tomorrow"):
+        add_recipient(ada.id, alias.id, "more@work.example.net", later(now, hours=23))
+    with pytest.raises(RecipientProblem, match="tomorrow"):
+        resend_proof(ada.id, Recipient.select().order_by(Recipient.id.desc()).get().id, later(now, hours=23))
+    assert Notice.select().count() == 20
+    assert not Recipient.select().where(Recipient.address == "more@work.example.net").exists()
+    assert add_recipient(ada.id, alias.id, "more@work.example.net", later(now, hours=24)).id
+
+
+def test_mails_of_other_people_and_other_kinds_do_not_count(ada, alias, grace, domain, now):
+    send_proofs(grace, make_alias(grace, domain, now, "grace"), 20, now)
+    for number in range(20):
+        tell_person(ada, "identity-joined", {"person": ada.id}, f"key{number}", now)
+
+    assert add_recipient(ada.id, alias.id, "new@work.example.net", now).id
+
+
+@pytest.mark.parametrize(
+    ("address", "suggested"),
+    [
+        ("login@post.example.com", "login@post.example.com"),
+        ("ada@proj.example", ""),
+        (None, ""),
+        ("", ""),
+    ],
+)
+def test_the_sign_in_address_is_suggested_where_it_can_be_a_recipient(ada, address, suggested):
+    ada.sign_in_email = address
+
+    assert suggested_recipient(ada) == suggested
 
 
 # -- order ----------------------------------------------------------------------------------------
@@ -483,7 +526,7 @@ def test_the_link_used_many_times_at_once_proves_once(token, ada, settings, now)
 
 
 def test_the_link_lasts_72_hours(prove, token, now):
-    last = now + PROOF_LASTS
+    last = later(now, hours=72)
 
     assert refusal(lambda: prove(token, moment=later(last, seconds=1))) is ProofProblem.EXPIRED
     assert prove(token, moment=last).verified_at == last

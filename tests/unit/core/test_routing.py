@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.addresses import Address
+from core.addresses import Address, parse_address
 from core.reserved import ROLE_NAMES
 from core.routing import (
     LATER_LASTS,
@@ -16,6 +16,7 @@ from core.routing import (
     Entitlement,
     Fate,
     Hold,
+    Order,
     RouteRecipient,
     Switch,
     alias_fate,
@@ -255,24 +256,120 @@ def test_other_reserved_names_reach_nobody(name):
     assert route_to(name, Table(admins=("kaia@home.example.net",))).fate is Fate.UNKNOWN_ADDRESS
 
 
+def test_an_address_that_leads_to_nobody_is_no_role():
+    assert not route_to("grace").is_role
+
+
 def test_an_ordinary_name_is_no_role():
     assert not route_to("ada").is_role
+
+
+# -- the tag of a sub-address ----------------------------------------------------------------------
+
+TAGGED = replace(GOOD, keeps_tag=True)
+
+
+def tagged(local_part, recipient=HOME.address):
+    table = Table({"ada": replace(TAGGED, recipients=(RouteRecipient(recipient, deliverable=True),))})
+    return route_to(local_part, table).recipients
+
+
+def test_a_tag_is_not_passed_on_unless_the_owner_wants_it():
+    assert route_to("ada+list").recipients == ("ada@home.example.net",)
+
+
+@pytest.mark.parametrize(
+    ("local_part", "recipient"),
+    [
+        ("ada+list", "ada+list@home.example.net"),
+        ("Ada+List", "ada+List@home.example.net"),
+        ("ada+a+b", "ada+a+b@home.example.net"),
+        ("ada+a.b", "ada+a.b@home.example.net"),
+        ("ada", "ada@home.example.net"),
+        ("ada+", "ada+@home.example.net"),
+    ],
+)
+def test_a_tag_is_passed_on_as_it_came(local_part, recipient):
+    assert tagged(local_part) == (recipient,)
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "+x> NOTIFY=SUCCESS ORCPT=rfc822;y",
+        "+x>",
+        "+a@evil.example",
+        "+@evil.example,",
+        "+a b",
+        '+"',
+        '+a"@evil.example',
+        "+\\",
+        "+..",
+        "+a.",
+        "+(comment)",
+        "+<x",
+        "+a,b",
+        "+a;b",
+        "+ü",
+    ],
+)
+def test_a_tag_that_an_address_could_not_hold_as_it_is_is_left_out(tag):
+    assert tagged(f"ada{tag}") == ("ada@home.example.net",)
+
+
+def test_a_tag_goes_behind_a_tag_that_the_recipient_has():
+    assert tagged("ada+list", "ada+proj@home.example.net") == ("ada+proj+list@home.example.net",)
+
+
+@pytest.mark.parametrize("recipient", ['"a b"@home.example.net', '"a@b"@home.example.net'])
+def test_a_quoted_recipient_gets_no_tag(recipient):
+    assert tagged("ada+list", recipient) == (recipient,)
+
+
+def test_a_tag_must_fit_into_the_local_part():
+    recipient = "a" * 59 + "@home.example.net"
+
+    assert tagged("ada+list", recipient) == ("a" * 59 + "+list@home.example.net",)
+    assert tagged("ada+lists", recipient) == (recipient,)
+
+
+@given(st.text(st.characters(exclude_categories=("Cs",))).filter(str.isprintable))
+def test_no_tag_makes_anything_but_a_sub_address_of_the_recipient(tag):
+    (recipient,) = tagged(f"ada+{tag}")
+
+    parsed = parse_address(recipient)
+    assert parsed.text == recipient
+    assert parsed.domain == "home.example.net"
+    assert parsed.local_part.partition("+")[0] == "ada"
+
+
+def test_an_alias_of_the_whole_local_part_has_no_tag_to_pass_on():
+    table = Table({"ada+lab": TAGGED})
+
+    assert route_to("ada+lab", table).recipients == ("ada@home.example.net",)
+
+
+def test_the_order_that_the_owner_chose_is_part_of_the_route():
+    table = Table({"ada": replace(GOOD, order=Order.FIRST)})
+
+    assert route_to("ada", table).order is Order.FIRST
+    assert route_to("ada").order is Order.ALL
 
 
 class Broken(Exception):
     """The table cannot be asked."""
 
 
-@pytest.mark.parametrize("method", ["serves", "find", "admin_recipients"])
-@pytest.mark.parametrize("local_part", ["postmaster", "ada+x"])
+@pytest.mark.parametrize(
+    ("method", "local_part"),
+    [("serves", "ada+x"), ("find", "ada+x"), ("find", "postmaster"), ("admin_recipients", "postmaster")],
+)
 def test_a_table_in_trouble_is_never_an_unknown_address(monkeypatch, method, local_part):
     def fail(*_):
         raise Broken
 
     table = Table()
     monkeypatch.setattr(table, method, fail, raising=False)
-    if method == "admin_recipients" and local_part != "postmaster":
-        return  # nobody asks there
     with pytest.raises(Broken):
         route_to(local_part, table)
 

@@ -117,6 +117,19 @@ SENSELESS = [
     ("DELIVERY_PORT", "0"),
     ("DELIVERY_PORT", "70077"),
     ("RESOLVER", "192.0.2.77"),
+    ("DELIVERY_TLS", "sometimes-xyz"),
+    ("RELAY_PROCESSES", "-1"),
+    ("RELAY_PROCESSES", "257"),
+    ("RELAY_MEMORY_LIMIT", "1048575"),
+    ("RELAY_MEMORY_LIMIT", "104857599"),
+    ("RELAY_CONNECTION_LIMIT", "0"),
+    ("RELAY_CLIENT_CONNECTION_LIMIT", "0"),
+    ("RELAY_TRUSTED_NETWORKS", "10.0.0.0/8, 10.0.0.0/77"),
+    ("RELAY_TRUSTED_NETWORKS", "mx.xyz.example"),
+    ("SRS_MAX_AGE_DAYS", "0"),
+    ("SRS_MAX_AGE_DAYS", "501"),
+    ("SMARTHOST_USER", "xyz-user"),
+    ("SMARTHOST_PASSWORD", "xyz-password"),
     ("OPENID_PROVIDER_URL", "login-xyz.example"),
     ("OPENID_ENDPOINT", "https://login.xyz.example/+openid"),
     ("OPENID_CLAIMED_ID_PREFIX", "https://login.xyz.example/+id/"),
@@ -140,6 +153,51 @@ def test_a_senseless_variable_is_named_in_one_sentence_without_its_value(environ
     assert sentence.endswith(".")
     shown = [part for part in re.split(r"[\s,/:@?#\[\]]+", value) if len(part) > 4 and part in sentence]
     assert [part for part in shown if part not in ("https", "http", "sqlite", "postgresql")] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PUBLIC_URL", "https://portal.example.org:8443"),
+        ("DATABASE_URL", "sqlite:///var/waypost.db"),
+        ("DATABASE_URL", "postgresql://user:p%40ss@db.example.org:5432/waypost?sslmode=require"),
+        ("DATABASE_URL", "postgresql:///waypost"),
+        ("REDIS_URL", "rediss://user:password@broker.example.org:6380/1"),
+        ("REDIS_URL", "unix:///run/valkey.sock"),
+        ("MESSAGE_SIZE_LIMIT", "65536"),
+        ("RELAY_PROCESSES", "256"),
+        ("RELAY_MEMORY_LIMIT", "104857600"),
+        ("RELAY_CONNECTION_LIMIT", "1"),
+        ("RELAY_CLIENT_CONNECTION_LIMIT", "1"),
+        ("RELAY_TRUSTED_NETWORKS", "192.0.2.7, 10.1.2.3/8, 2001:db8::/32"),
+        ("SRS_MAX_AGE_DAYS", "1"),
+        ("SRS_MAX_AGE_DAYS", "500"),
+        ("DELIVERY_PORT", "1"),
+        ("DELIVERY_PORT", "65535"),
+        ("DELIVERY_TLS", "verify"),
+        ("SMARTHOST", "[2001:db8::1]:587"),
+        ("RESOLVER", "127.0.0.1:5353"),
+        ("LOG_LEVEL", "debug"),
+        ("OPENID_EMAIL_PROVEN", "true"),
+    ],
+)
+def test_a_sensible_variable_is_taken(environment, name, value):
+    environment.setenv(name, value)
+
+    assert load_settings()
+
+
+def test_what_is_kept_secret_does_not_show_when_settings_are_printed(environment):
+    environment.setenv("DATABASE_URL", "postgresql://user:database-word@db.example.org/waypost")
+    environment.setenv("REDIS_URL", "redis://user:broker-word@broker.example.org/1")
+    environment.setenv("SMARTHOST", "smarthost.example.org:587")
+    environment.setenv("SMARTHOST_USER", "user")
+    environment.setenv("SMARTHOST_PASSWORD", "smarthost-word")
+    settings = load_settings()
+
+    secrets = [settings.secret_key, settings.record_secret, *settings.srs_secrets]
+    for word in [*secrets, "database-word", "broker-word", "smarthost-word"]:
+        assert word not in repr(settings) + str(settings)
 
 
 def test_the_two_tls_files_are_named_together(environment):

@@ -93,6 +93,17 @@ def test_a_team_that_was_not_asked_about_stays_as_it_is(ada, now):
     assert facts_of(ada).memberships["other"].first_no_at is None
 
 
+def test_facts_of_others_are_not_changed_by_mine(ada, now):
+    grace = entitle(make_person(now, "grace"), now)
+    before = facts_of(grace)
+    for hours in (1, 8):
+        store_account_facts(ada, {"valid": Answer.NO}, later(now, hours=hours))
+        store_memberships(ada, {TEAM: Answer.NO}, later(now, hours=hours))
+
+    assert facts_of(grace) == before
+    assert facts_of(ada).valid.answer is facts_of(ada).memberships[TEAM].answer is Answer.NO
+
+
 def test_facts_of_others_are_not_mine(ada, now):
     entitle(make_person(now, "grace"), now)
 

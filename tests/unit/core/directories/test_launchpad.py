@@ -365,9 +365,12 @@ class OddServer:
 
     def __init__(self) -> None:
         self._answer: Callable[[Request], HttpAnswer] = lambda _: HttpAnswer()
-        self.web = WebServer(lambda request: self._answer(request))
+        self.web = WebServer(self._serve)
         self.web.start()
         self._launchpad = Launchpad(self.web.url, AGENT)
+
+    def _serve(self, request: Request) -> HttpAnswer:
+        return self._answer(request)
 
     def __call__(self, answer: HttpAnswer | Callable[[Request], HttpAnswer]) -> Launchpad:
         """Give this answer from now on."""
