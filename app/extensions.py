@@ -43,8 +43,9 @@ directory: Launchpad = LocalProxy(_current_directory)  # type: ignore[assignment
 
 
 def _locale() -> str:
-    """The language of the page: what the person's account says, else English."""
-    return current_user.person.language if current_user.is_authenticated else "en"
+    """The language of the page: what the person's account says, where its words are there; else English."""
+    wanted = current_user.person.language if current_user.is_authenticated else "en"
+    return wanted if wanted in {str(locale) for locale in babel.list_translations()} else "en"
 
 
 def init_app(app: Flask) -> None:

@@ -45,6 +45,10 @@ JOIN alias_recipient ar ON ar.recipient_id = r.id
 JOIN alias a ON a.id = ar.alias_id
 JOIN domain d ON d.id = a.domain_id
 WHERE r.address_key = ?
+  AND (r.imported_at IS NOT NULL OR (r.verified_at IS NOT NULL AND (
+      r.person_id = a.person_id
+      OR EXISTS (SELECT 1 FROM alias_owner o WHERE o.alias_id = a.id AND o.person_id = r.person_id)
+  )))
 ORDER BY a.id
 """
 _ADMINS = """

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from core.delivery import why_refused
 from core.models import Alias, Notice, Person, Recipient, by_id
+from core.notices import can_be_told
 from core.recipients import PROOF_LASTS, proof_expires, proof_token
 from core.secrets import derive_key, keyed_hash
 from core.settings import Settings
@@ -42,7 +43,7 @@ def write_letter(notice: Notice, settings: Settings, now: datetime) -> Letter | 
     same notice is the same message, and whoever has it already can tell.
     """
     facts = _facts(notice, settings, now)
-    if facts is None:
+    if facts is None or (notice.to_sign_in and not can_be_told(notice.person)):
         return None
     to = _address_of(notice, settings)
     subject, _, body = _templates.get_template(f"{notice.kind}.txt").render(facts).partition("\n")

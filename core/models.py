@@ -373,6 +373,12 @@ TABLES: tuple[type[Table], ...] = (
 )  # fmt: skip
 
 
+MOST_ID = 2**31
+"""Ids are smaller than this, on both databases."""
+
+
 def by_id(table: type[Any], row_id: int) -> Any:
-    """Return the row with this id, or None."""
+    """Return the row with this id, or None; also for a number that no row can have."""
+    if not 0 < row_id < MOST_ID:
+        return None
     return table.get_or_none(table.id == row_id)

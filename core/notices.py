@@ -57,10 +57,14 @@ def tell_owner(person: Person, kind: str, ids: Mapping[str, int], key: str, now:
 
 def _reaches_elsewhere(person: Person, known: set[str]) -> bool:
     """Whether the sign-in address is proven, no alias of ours, and none of those that are told anyway."""
-    if not person.sign_in_email or not person.sign_in_email_proven:
+    return can_be_told(person) and parse_address(str(person.sign_in_email)).key not in known
+
+
+def can_be_told(person: Person | None) -> bool:
+    """Whether a person's sign-in address may get mail about them: proven, and no alias of ours."""
+    if person is None or not person.sign_in_email or not person.sign_in_email_proven:
         return False
-    address = parse_address(person.sign_in_email)
-    return address.key not in known and not is_ours(address.domain)
+    return not is_ours(parse_address(person.sign_in_email).domain)
 
 
 def _write(

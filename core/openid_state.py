@@ -26,7 +26,7 @@ def use_nonce(nonce: str, made_at: datetime, now: datetime) -> bool:
         return False
     try:
         with write():
-            UsedNonce.create(nonce=nonce, seen_at=now)
+            UsedNonce.create(nonce=token_hash(nonce), seen_at=now)
     except IntegrityError:
         return False
     return True
@@ -52,6 +52,7 @@ def take_answer(stash_id: str, now: datetime) -> dict[str, str] | None:
         row = StashedAnswer.get_or_none(StashedAnswer.id_hash == token_hash(stash_id))
         if row is None:
             return None
-        row.delete_instance()
+        if not StashedAnswer.delete().where(StashedAnswer.id == row.id).execute():
+            return None  # another request took it at the same moment
         fields: dict[str, str] = json.loads(row.fields)
         return fields if now <= row.expires_at else None

@@ -7,7 +7,7 @@ from datetime import datetime
 from core.addresses import is_claimable_local_part
 from core.aliases import ClaimProblem, local_part_of
 from core.eligibility import Decision
-from core.models import Alias, AliasRecipient, Domain, Person, Recipient, ReservedName
+from core.models import MOST_ID, Alias, AliasRecipient, Domain, Person, Recipient, ReservedName
 from core.reserved import is_reserved
 from core.routing import AliasFacts, Entitlement, Fate, Hold, RouteRecipient, Switch, alias_fate
 from core.standing import standings_of
@@ -62,7 +62,9 @@ def alias_views(person: Person, now: datetime, alias_id: int | None = None) -> l
         .where(Alias.person == person, Alias.switch != Switch.GIVEN_UP, Domain.removed_at.is_null())
         .order_by(Alias.id)
     )
-    aliases = list(query if alias_id is None else query.where(Alias.id == alias_id))
+    if alias_id is not None:
+        query = query.where(Alias.id == (alias_id if 0 < alias_id < MOST_ID else 0))
+    aliases = list(query)
     recipients: dict[int, list[Recipient]] = {}
     rows = (
         AliasRecipient.select(AliasRecipient, Recipient)
@@ -84,12 +86,16 @@ def _view(alias: Alias, recipients: list[Recipient], now: datetime) -> AliasView
         Hold(alias.hold),
         alias.grace_until,
         alias.unreachable_since,
-        [
-            RouteRecipient(row.address, row.verified_at is not None or row.imported_at is not None)
-            for row in recipients
-        ],
+        [RouteRecipient(row.address, _is_deliverable(row, alias)) for row in recipients],
     )
     return AliasView(alias, recipients, alias_fate(facts, now))
+
+
+def _is_deliverable(recipient: Recipient, alias: Alias) -> bool:
+    """Whether mail may go there, as the relay's query says: proven by the owner, or imported."""
+    if recipient.imported_at is not None:
+        return True
+    return recipient.verified_at is not None and recipient.person_id == alias.person_id
 
 
 def _problems(person: Person, local_part: str | None) -> Mapping[int, ClaimProblem]:

@@ -1,7 +1,7 @@
 """Who may change what: a person's row as the lock, and the aliases that are theirs."""
 
 from core.database import database
-from core.models import Alias, AliasRecipient, Person, Recipient
+from core.models import Alias, AliasRecipient, Person, Recipient, by_id
 from core.routing import Switch
 
 
@@ -15,10 +15,10 @@ def lock_person(person_id: int) -> Person:
 
 def own_alias(person: Person, alias_id: int) -> Alias:
     """Return an alias that the person owns and has not given up; raises LookupError otherwise."""
-    alias = Alias.get_or_none(Alias.id == alias_id, Alias.person == person)
-    if alias is None or alias.switch == Switch.GIVEN_UP:
+    alias = by_id(Alias, alias_id)
+    if alias is None or alias.person_id != person.id or alias.switch == Switch.GIVEN_UP:
         raise LookupError("no such alias of this person")
-    return alias
+    return alias  # type: ignore[no-any-return]
 
 
 def recipients_of(alias: Alias) -> list[Recipient]:

@@ -54,13 +54,18 @@ def broker(settings: Settings) -> redis.Redis:
     return redis.Redis.from_url(settings.broker_url, socket_connect_timeout=2)
 
 
+def _escaped(found: re.Match[str]) -> str:
+    """Write a character that a job's id cannot hold, so that two names never become one."""
+    return f"_{ord(found[0]):x}_"
+
+
 def enqueue(settings: Settings, job: Job, *args: int | str) -> bool:
     """Queue a job, once: while the same one waits or runs, another is not added.
 
     One that failed, or that waits for its next try, makes room for the new one. Returns False when
     the broker cannot be reached; the schedule does the work later then.
     """
-    name = re.sub(r"[^A-Za-z0-9_-]", "-", "-".join([job.name.lower(), *map(str, args)]))
+    name = re.sub(r"[^A-Za-z0-9-]", _escaped, "-".join([job.name.lower(), *map(str, args)]))
     try:
         with broker(settings) as connection:
             queue = Queue(_QUEUE_OF[job], connection=connection, serializer=JSONSerializer)

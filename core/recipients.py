@@ -10,7 +10,7 @@ from core.addresses import AddressError, parse_address
 from core.audit import Actor, record
 from core.database import write
 from core.domains import is_ours
-from core.models import Alias, AliasRecipient, Notice, Person, Recipient
+from core.models import Alias, AliasRecipient, Notice, Person, Recipient, by_id
 from core.notices import tell_recipient
 from core.ownership import lock_person, own_alias, recipients_of
 from core.secrets import derive_key, equal, keyed_hash
@@ -151,8 +151,8 @@ def move_up(person_id: int, alias_id: int, recipient_id: int, now: datetime) -> 
 
 
 def _check_own(person_id: int, recipient_id: int) -> None:
-    own = Recipient.select().where(Recipient.id == recipient_id, Recipient.person == person_id)
-    if not 0 < recipient_id < 2**31 or not own.exists():
+    recipient = by_id(Recipient, recipient_id)
+    if recipient is None or recipient.person_id != person_id:
         raise LookupError("no such recipient of this person")
 
 
@@ -189,13 +189,13 @@ def resend_proof(person_id: int, recipient_id: int, now: datetime) -> Recipient:
     """
     with write():
         lock_person(person_id)
-        recipient = Recipient.get_or_none(Recipient.id == recipient_id, Recipient.person == person_id)
-        if recipient is None or recipient.verified_at is not None:
+        recipient = by_id(Recipient, recipient_id)
+        if recipient is None or recipient.person_id != person_id or recipient.verified_at is not None:
             raise LookupError("no such recipient to prove")
         if recipient.proof_sent_at is not None and now - recipient.proof_sent_at < RESEND_AFTER:
             raise RecipientProblem("A mail was sent less than a minute ago. Look at the junk folder too.")
         ask_for_proof(recipient, now)
-        return recipient
+        return recipient  # type: ignore[no-any-return]
 
 
 def proof_expires(recipient: Recipient) -> datetime:
@@ -220,7 +220,7 @@ def check_proof(token: str, person_id: int, secret_key: str, now: datetime) -> R
     if found is None:
         raise ProofRefused(ProofProblem.BROKEN)
     number, expires, mac = found.groups()
-    recipient = Recipient.get_or_none(Recipient.id == int(number))
+    recipient = by_id(Recipient, int(number))
     if recipient is None:
         raise ProofRefused(ProofProblem.BROKEN)
     if recipient.person_id == person_id and recipient.proof_nonce is None:
@@ -232,7 +232,7 @@ def check_proof(token: str, person_id: int, secret_key: str, now: datetime) -> R
         raise ProofRefused(ProofProblem.OTHER_PERSON)
     if now.timestamp() > int(expires):
         raise ProofRefused(ProofProblem.EXPIRED)
-    return recipient
+    return recipient  # type: ignore[no-any-return]
 
 
 def verify_recipient(token: str, person_id: int, secret_key: str, now: datetime) -> Recipient:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from core.addresses import MAX_LOCAL, Address
+from core.addresses import MAX_LOCAL, Address, quote_local_part
 from core.reserved import ROLE_NAMES
 
 LATER_LASTS = timedelta(days=3)
@@ -220,7 +220,11 @@ def _from_facts(address: Address, name: str, facts: AliasFacts, now: datetime) -
 
 
 def _tagged(recipient: str, tag: str) -> str:
-    """Put a sub-address's tag (`+list`) into a recipient, where the local part has room for it."""
+    """Put a sub-address's tag (`+list`) into a recipient, where it leaves a plain dot-atom.
+
+    A tag out of a quoted local part could carry an @ or SMTP parameters into our own RCPT.
+    """
     local_part, _, domain = recipient.rpartition("@")
-    fits = len(f"{local_part}{tag}".encode()) <= MAX_LOCAL and not local_part.endswith('"')
-    return f"{local_part}{tag}@{domain}" if tag and fits else recipient
+    longer = f"{local_part}{tag}"
+    fits = len(longer.encode()) <= MAX_LOCAL and quote_local_part(longer) == longer
+    return f"{longer}@{domain}" if tag and fits and (tag.isascii() or not recipient.isascii()) else recipient

@@ -5,7 +5,6 @@
 
 import ipaddress
 import re
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, urlsplit
@@ -37,18 +36,20 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, frozen=True)
 
-    secret_key: str = Field(description="Signs cookies, forms and verification links. 32 characters or more.")
+    secret_key: str = Field(
+        repr=False, description="Signs cookies, forms and verification links. 32 characters or more."
+    )
     record_secret: str = Field(
-        description="Keys the audit chain and the hashes of erased people. Never change it."
+        repr=False, description="Keys the audit chain and the hashes of erased people. Never change it."
     )
     srs_secrets: CommaList = Field(
-        description="Key the SRS addresses: the first signs, all of them verify. Comma separated."
+        repr=False, description="Key the SRS addresses: the first signs, all of them verify. Comma separated."
     )
     public_url: str = Field(
         description="The portal's address as people see it. https, or http on loopback only."
     )
     database_url: str = Field(
-        description="`sqlite:///path/to/waypost.db` or `postgresql://user:password@host/name`."
+        repr=False, description="`sqlite:///path/to/waypost.db` or `postgresql://user:password@host/name`."
     )
     srs_domain: str = Field(description="Domain of the rewritten envelope senders; its MX is this relay.")
     relay_hostname: str = Field(description="The relay's own host name, in its greeting and its HELO.")
@@ -56,7 +57,9 @@ class Settings(BaseSettings):
     mail_from: str = Field(description="From address of the mail that Waypost writes itself.")
 
     redis_url: str | None = Field(
-        default=None, description="Redis or Valkey for jobs. Without it the `broker` process embeds a Valkey."
+        repr=False,
+        default=None,
+        description="Redis or Valkey for jobs. Without it the `broker` process embeds a Valkey.",
     )
     state_dir: Path = Field(
         default=Path("var"), description="Folder for the embedded broker's socket and data."
@@ -254,7 +257,7 @@ class Settings(BaseSettings):
             try:
                 ipaddress.ip_network(item, strict=False)
             except ValueError:
-                raise ValueError(f"must be networks such as 10.0.0.0/8, and {item!r} is none") from None
+                raise ValueError("must be networks such as 192.0.2.0/24") from None
         return value
 
     @model_validator(mode="after")
@@ -263,6 +266,10 @@ class Settings(BaseSettings):
             raise ValueError("RELAY_TLS_CERTIFICATE and RELAY_TLS_KEY: set both or neither")
         if self.relay_memory_limit < 2 * self.message_size_limit:
             raise ValueError("RELAY_MEMORY_LIMIT must be at least twice MESSAGE_SIZE_LIMIT")
+        if (self.smarthost_user is None) != (self.smarthost_password is None):
+            raise ValueError("SMARTHOST_USER and SMARTHOST_PASSWORD: set both or neither")
+        if self.smarthost_user is not None and self.smarthost is None:
+            raise ValueError("SMARTHOST_USER is set, but SMARTHOST is not")
         if self.openid_origin_mismatch:
             raise ValueError(
                 "OPENID_PROVIDER_URL, OPENID_ENDPOINT and OPENID_CLAIMED_ID_PREFIX must name the same host"
@@ -275,7 +282,7 @@ class Settings(BaseSettings):
         urls = (self.openid_provider_url, self.openid_endpoint, self.openid_claimed_id_prefix)
         return len({urlsplit(url)[:2] for url in urls}) != 1
 
-    @cached_property
+    @property
     def broker_url(self) -> str:
         """Where jobs are queued: REDIS_URL, or the embedded broker's socket."""
         return self.redis_url or f"unix://{self.broker_socket}"

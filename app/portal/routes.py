@@ -75,7 +75,7 @@ def check_again() -> Page:
         enqueue(settings, Job.SYNC_PERSON, person.id)
     current_user.person = person.get_by_id(person.id)
     if htmx:
-        return _home(asked_in_vain=not answered)
+        return _home(asked_in_vain=not answered, focus="standing")
     return go(url_for("portal.home", asked=None if answered else "in-vain"))
 
 
@@ -249,4 +249,4 @@ def _address(view: AliasView, status: int = 200, **said: str | int) -> tuple[str
 
 def _changed(alias_id: int) -> Page:
     """Show an address after a change."""
-    return _address(_own(alias_id)) if htmx else go(url_for("portal.address", alias_id=alias_id))
+    return _address(_own(alias_id), focus=True) if htmx else go(url_for("portal.address", alias_id=alias_id))
