@@ -424,6 +424,7 @@ def main() -> None:
         help="that the sender leaves without its answer: with a kill within a second, that may double",
     )
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the relay is stopped
     game = Game(**vars(parser.parse_args()))
     with (
         tempfile.TemporaryDirectory(prefix="waypost-chaos") as folder,

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from core import runtime
 from core.settings import Settings, split_host_port
 from relay import faults
 from relay.process import Relay
+from relay.tls import ServerTls
 
 log = structlog.get_logger()
 
@@ -115,10 +117,11 @@ class Parent:
     The sockets are opened here, so that mail waits in their queues while a process is started anew.
     """
 
-    def __init__(self, settings: Settings, own: socket.socket, count: int) -> None:
+    def __init__(
+        self, settings: Settings, own: socket.socket, first: list[socket.socket], count: int
+    ) -> None:
         self._settings = settings
         self._own = own
-        first = listen_inbound([split_host_port(item) for item in settings.relay_listen])
         addresses = [listener.getsockname()[:2] for listener in first]
         self._inbound = [first, *(listen_inbound(addresses) for _ in range(count - 1))]
         self._children: dict[int, int] = {}
@@ -178,16 +181,32 @@ class Parent:
             os.kill(child, signal.SIGTERM)
 
 
+def _prepare(settings: Settings) -> tuple[socket.socket, list[socket.socket]]:
+    """Open the sockets and try the certificate; ends the process with a sentence when that cannot be."""
+    what = "RELAY_SOCKET"
+    try:
+        own = listen_own(settings.relay_socket)
+        what = "RELAY_LISTEN"
+        inbound = listen_inbound([split_host_port(item) for item in settings.relay_listen])
+        what = "RELAY_TLS_CERTIFICATE and RELAY_TLS_KEY"
+        if settings.relay_tls_certificate is not None and settings.relay_tls_key is not None:
+            ServerTls(settings.relay_tls_certificate, settings.relay_tls_key)
+    except OSError as error:
+        sys.stderr.write(f"Waypost cannot start:\n{what}: {error.strerror or error}.\n")
+        raise SystemExit(78) from None  # EX_CONFIG of sysexits.h
+    return own, inbound
+
+
 def main() -> None:
     """Start the relay with the settings of the environment."""
     settings = runtime.start()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold mail
-    own = listen_own(settings.relay_socket)
+    own, inbound = _prepare(settings)
     count = settings.relay_processes or len(os.sched_getaffinity(0))
     if count == 1:
-        _run(settings, listen_inbound([split_host_port(item) for item in settings.relay_listen]), own)
+        _run(settings, inbound, own)
     else:
-        Parent(settings, own, count).run()
+        Parent(settings, own, inbound, count).run()
     settings.relay_socket.unlink(missing_ok=True)
 
 

@@ -24,6 +24,7 @@ class Counters:
         self._sink = sink
         self._executor = executor
         self._gathered: Counter[tuple[Event, int | None, str, date, str]] = Counter()
+        self._traffic: Counter[str] = Counter()
 
     def note(self, alias_id: int | None, recipient: str, result: Result) -> None:
         """Count how a try at a recipient ended."""
@@ -38,6 +39,7 @@ class Counters:
             event = Event.REFUSED_MAILBOX if is_mailbox else Event.REFUSED_MESSAGE
             enhanced = result.enhanced
         self._add(event, alias_id, recipient, enhanced)
+        self._traffic[result.kind.value] += 1
 
     async def left_out(self, alias_id: int | None, recipients: Sequence[tuple[str, str]]) -> None:
         """Have the owner told of recipients (with enhanced codes) that an alias was served without.
@@ -50,6 +52,11 @@ class Counters:
 
     def _add(self, event: Event, alias_id: int | None, recipient: str, enhanced: str) -> None:
         self._gathered[event, alias_id, recipient, datetime.now(UTC).date(), enhanced] += 1
+
+    def take_traffic(self) -> dict[str, int]:
+        """Return how many tries ended in which way since the last time; for the log, so of nobody."""
+        traffic, self._traffic = dict(self._traffic), Counter()
+        return traffic
 
     async def flush(self) -> None:
         """Hand over what was gathered; keep it when the sink cannot take it."""

@@ -37,7 +37,7 @@ class Courier:
             if steps is not None:
                 steps.append(f"dns: {type(error).__name__} {error}")
             return result_of(error, self._our_names)
-        first: Result | None = None
+        best: Result | None = None
         for host in hosts[: self._limits.hosts]:
             try:
                 await self._pool.send(host, mail, steps)
@@ -45,10 +45,11 @@ class Courier:
                 result = result_of(error, self._our_names)
                 if mail.is_dot_sent or not result.may_try_elsewhere:
                     return result
-                first = first or result
+                if best is None or (best.kind is Kind.REFUSED and result.kind is Kind.DEFERRED):
+                    best = result  # where one host lacks an extension, another may have it later
             else:
                 return DELIVERED
-        return first or Result(Kind.DEFERRED, "4.4.4")
+        return best or Result(Kind.DEFERRED, "4.4.4")
 
     async def _hosts(self, recipient: str) -> list[Host]:
         if self._smarthost is not None:

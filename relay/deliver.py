@@ -68,7 +68,9 @@ class _Try:
     @property
     def result(self) -> Result | None:
         """How it ended, None while it runs."""
-        return self.task.result() if self.task is not None and self.task.done() else None
+        if self.task is None or not self.task.done():
+            return None
+        return _INTERRUPTED if self.task.cancelled() else self.task.result()
 
 
 @dataclass
@@ -213,13 +215,16 @@ class Transaction:
 
     async def _bring(self, attempt: _Try) -> Result:
         """One try, to its very end, whoever still waits for it."""
+        steps: Steps = None if self._steps is None else []
         try:
-            result = await self._delivery.courier.bring(attempt.mail, self._steps)
+            result = await self._delivery.courier.bring(attempt.mail, steps)
         except asyncio.CancelledError:
             result = _INTERRUPTED
         except Exception as error:  # noqa: BLE001  # a fault of ours must not lose mail: the sender tries again
             faults.report("bring", error)
             result = Result(Kind.DEFERRED, "4.3.0")
+        if self._steps is not None:
+            self._steps += [f"{attempt.mail.recipient} {step}" for step in steps or ()]
         attempt.mail.body = b""
         if result.kind is Kind.DELIVERED:
             self._marks.served(attempt.places, others_open=self._running > 1)
@@ -251,15 +256,19 @@ class Transaction:
     async def _conclude(self) -> Verdict:
         limits, clock = self._delivery.limits, self._delivery.marks.clock
         results: list[AliasResult] = []
+        left_out: list[tuple[int | None, list[tuple[str, str]]]] = []
         for line in self._lines:
-            if line.target.order is Order.FIRST:
-                results.append(first_result(line.results()))
-            else:
-                results.append(alias_result(line.results(), clock(), limits.defer_until))
+            tries, target = line.results(), line.target
+            if target.order is Order.FIRST:
+                results.append(first_result(tries))
+                continue
+            results.append(alias_result(tries, clock(), limits.defer_until))
+            places = results[-1].left_out
+            left_out.append((target.alias_id, [(target.recipients[p], tries[p].enhanced) for p in places]))
         try:
-            for line, result in zip(self._lines, results, strict=True):
-                if result.left_out:
-                    await self._tell_owner(line, result)
+            for alias_id, recipients in left_out:
+                if recipients:
+                    await self._delivery.counters.left_out(alias_id, recipients)
         except Exception as error:  # noqa: BLE001  # nobody could be told, so nothing may be left out
             faults.report("left out", error)
             return _NOT_TOLD
@@ -267,11 +276,6 @@ class Transaction:
         for place in said.ask_alone:
             self._delivery.marks.ask_alone(self._message.sender_path, self._lines[place].target.name)
         return said
-
-    async def _tell_owner(self, line: _Line, result: AliasResult) -> None:
-        codes = [slot.enhanced for slot in line.results()]
-        left_out = [(line.target.recipients[place], codes[place]) for place in result.left_out]
-        await self._delivery.counters.left_out(line.target.alias_id, left_out)
 
 
 _late: set[asyncio.Task[Result]] = set()

@@ -265,8 +265,12 @@ class Dialogue(SMTP):
         """Send what is left and close."""
         self.is_closing = True
         self.flush()
-        if self.transport is not None:
-            self.transport.close()
+        if self.transport is None:
+            return
+        self.transport.close()
+        if self.transport.get_write_buffer_size() and self._timer is not None:
+            self._timer.cancel()  # they do not read: what is left waits for them, but not for ever
+            self._timer = self.loop.call_later(self.limits.linger, self.transport.abort)
 
     async def start_tls(self, context: ssl.SSLContext) -> bool:
         """Shake hands; what was said before counts no more (RFC 3207 §4.2). False when it fails."""

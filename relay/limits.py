@@ -33,6 +33,8 @@ class Limits:
     data_floor: int = 512
     data_total: float = 3600
     handshake: float = 30
+    linger: float = 10
+    """How long our last words wait for a client that does not read."""
     pair_burst: int = 100
     """Messages of one sender to one alias at once; one more every `pair_refill`."""
     pair_refill: float = 180
@@ -69,5 +71,6 @@ class Limits:
     back_off_first: float = 2
     back_off_most: float = 120
     dns: float = 8
+    log_every: float = 60
     stop_grace: float = 60
     """After SIGTERM: how long messages in DATA may take to finish."""

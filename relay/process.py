@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from pathlib import Path
 
+import structlog
+
 from core.alias_table import open_alias_table
 from core.delivery import record
 from core.settings import Settings, split_host_port
@@ -32,6 +34,8 @@ from relay.shared import SharedMarks, ValkeyMarks
 from relay.submission import OwnSession
 from relay.tls import ServerTls, client_context
 from relay.trace import Tracer
+
+log = structlog.get_logger()
 
 _SWEEP_EVERY = 2.0
 _BACKLOG = 1024
@@ -142,12 +146,25 @@ class Relay:
         self._executor.shutdown(wait=False)
 
     async def _sweep(self) -> None:
+        logged_at = asyncio.get_running_loop().time()
         while True:
             await asyncio.sleep(_SWEEP_EVERY)
-            self._pool.sweep()
-            self.service.policy.sweep()
-            self._marks.sweep()
+            try:
+                self._pool.sweep()
+                self.service.policy.sweep()
+                self._marks.sweep()
+            except Exception as error:  # noqa: BLE001  # the chores must go on
+                faults.report("sweep", error)
             await self._flush()
+            if asyncio.get_running_loop().time() - logged_at >= self.limits.log_every:
+                logged_at = asyncio.get_running_loop().time()
+                self._log_traffic()
+
+    def _log_traffic(self) -> None:
+        """Say in one line how much went by; nothing of whom."""
+        traffic, policy = self.service.counters.take_traffic(), self.service.policy
+        if traffic:
+            log.info("relay.traffic", connections=policy.connections, memory=policy.memory_used, **traffic)
 
     async def _flush(self) -> None:
         try:

@@ -145,6 +145,10 @@ class Session(Dialogue):
             self.flush()
             self.close()
 
+    def offers_tls(self) -> bool:
+        """Whether STARTTLS makes sense now."""
+        return self.service.tls is not None and self.session.ssl is None
+
     # Commands
 
     async def smtp_EHLO(self, hostname: str | None) -> None:
@@ -159,7 +163,7 @@ class Session(Dialogue):
             self.hostname,
             "PIPELINING",
             f"SIZE {self.limits.message_size}",
-            *(["STARTTLS"] if self.service.tls is not None and self.session.ssl is None else []),
+            *(["STARTTLS"] if self.offers_tls() else []),
             "ENHANCEDSTATUSCODES",
             "8BITMIME",
             "SMTPUTF8",
@@ -181,7 +185,7 @@ class Session(Dialogue):
         """STARTTLS: everything said before is forgotten (RFC 3207 §4.2)."""
         if arg:
             self.say(SYNTAX)
-        elif self.service.tls is None or self.session.ssl is not None:
+        elif self.service.tls is None or not self.offers_tls():
             self.say(Reply(503, "5.5.1", "TLS is not available"))
         else:
             self.say(Reply(220, "2.0.0", "Ready to start TLS"))
@@ -321,7 +325,7 @@ class Session(Dialogue):
             message = returned
         targets = refuse_loops(self._targets(), message, self.service.delivery.tracer)
         received = self.service.delivery.tracer.received(
-            self.session.host_name or "", self.address, self._protocol()
+            self.session.host_name or "", self.address, self.protocol()
         )
         transaction = Transaction(self.service.delivery, message, targets, received, self.steps)
         self.transaction = transaction
@@ -348,8 +352,8 @@ class Session(Dialogue):
         """Say what became of the message."""
         self.say(reply)
 
-    def _protocol(self) -> str:
-        """RFC 3848, RFC 6531 §3.7.3."""
+    def protocol(self) -> str:
+        """Return the word for our Received field (RFC 3848, RFC 6531 §3.7.3)."""
         if not self.session.extended_smtp:
             return "SMTP"
         return ("UTF8SMTP" if self._is_utf8 else "ESMTP") + ("S" if self.session.ssl is not None else "")

@@ -27,6 +27,14 @@ class OwnSession(Session):
         self.service.policy.connect(self.address)
         return Reply(220, self.hostname, "LMTP")
 
+    def offers_tls(self) -> bool:
+        """Never: it does not leave the machine."""
+        return False
+
+    def protocol(self) -> str:
+        """Return the word for our Received field (RFC 3848)."""
+        return "LMTP"
+
     async def smtp_LHLO(  # noqa: N802
         self, hostname: str | None
     ) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -22,9 +23,9 @@ QUICK = Load(10, 4 * KIB, 2000)
 LOADS = [
     Load(sessions, size, count)
     for size, counts in (
-        (4 * KIB, (1000, 4000, 5000)),
-        (50 * KIB, (500, 2000, 2500)),
-        (5 * KIB * KIB, (20, 60, 100)),
+        (4 * KIB, (600, 2500, 3000)),
+        (50 * KIB, (300, 1200, 1500)),
+        (5 * KIB * KIB, (8, 20, 50)),
     )
     for sessions, count in zip((1, 10, 50), counts, strict=True)
 ]
@@ -138,6 +139,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
     parser.add_argument("--pairs", type=int, default=5, help="how often each load is measured")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the peers are stopped
     loads = [QUICK] if options.quick else LOADS
     with tempfile.TemporaryDirectory(prefix="waypost-bench") as name:
         folder = Path(name)

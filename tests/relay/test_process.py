@@ -221,6 +221,24 @@ async def test_a_missing_setting_is_named(outside):
         assert process.returncode == 78 and "SRS_DOMAIN" in errors
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RELAY_LISTEN", "192.0.2.1:25"),
+        ("RELAY_TLS_CERTIFICATE", "/nowhere"),
+        ("RELAY_SOCKET", "/" + "x" * 200),
+    ],
+)
+async def test_what_cannot_be_used_is_named(outside, name, value):
+    async with outside() as w:
+        env = environment(w.settings, RELAY_TLS_KEY="/nowhere", RELAY_TLS_CERTIFICATE="/nowhere")
+        if name != "RELAY_TLS_CERTIFICATE":
+            del env["RELAY_TLS_KEY"], env["RELAY_TLS_CERTIFICATE"]
+        process = start({**env, name: value})
+        _, errors = await asyncio.to_thread(process.communicate)
+        assert process.returncode == 78 and name in errors and "Traceback" not in errors
+
+
 def test_keys_change_with_the_week():
     now = [0.0]
     keys = Keys(b"secret", clock=lambda: now[0])

@@ -326,3 +326,18 @@ async def test_a_refusal_about_us_is_told_to_operators(world):
         await relay.service.counters.flush()
         assert Event.ABOUT_US in [count.event for count in w.counts]
         assert Event.REFUSED_MESSAGE not in [count.event for count in w.counts]
+
+
+async def test_the_log_says_how_much_went_by_and_nothing_of_whom(world, monkeypatch):
+    import structlog
+
+    from relay import process
+
+    monkeypatch.setattr(process, "_SWEEP_EVERY", 0.05)
+    with structlog.testing.capture_logs() as lines:
+        async with world(log_every=0) as w:
+            await (await w.client()).mail("ada@proj.example")
+            await asyncio.sleep(0.2)
+    [line] = [line for line in lines if line["event"] == "relay.traffic"]
+    assert line["delivered"] == 1
+    assert set(line) == {"event", "log_level", "connections", "memory", "delivered"}
