@@ -59,13 +59,18 @@ def _escaped(found: re.Match[str]) -> str:
     return f"_{ord(found[0]):x}_"
 
 
+def job_id(job: Job, *args: int | str) -> str:
+    """Return the id under which a job with these arguments waits only once."""
+    return re.sub(r"[^A-Za-z0-9-]", _escaped, "-".join([job.name.lower(), *map(str, args)]))
+
+
 def enqueue(settings: Settings, job: Job, *args: int | str) -> bool:
     """Queue a job, once: while the same one waits or runs, another is not added.
 
     One that failed, or that waits for its next try, makes room for the new one. Returns False when
     the broker cannot be reached; the schedule does the work later then.
     """
-    name = re.sub(r"[^A-Za-z0-9-]", _escaped, "-".join([job.name.lower(), *map(str, args)]))
+    name = job_id(job, *args)
     try:
         with broker(settings) as connection:
             queue = Queue(_QUEUE_OF[job], connection=connection, serializer=JSONSerializer)

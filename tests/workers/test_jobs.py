@@ -16,7 +16,7 @@ from core.database import utc_now, write
 from core.models import AccountFact, Membership, Notice, Person, TeamReading
 from core.notices import tell_ops
 from core.people import SignIn, sign_in
-from core.queues import Job, broker, enqueue, wait_for_broker, wake_outbox
+from core.queues import Job, broker, enqueue, job_id, wait_for_broker, wake_outbox
 from core.settings import Settings
 from core.standing import facts_of
 from devtools.people import demo_world
@@ -125,7 +125,9 @@ def test_a_job_that_launchpad_leaves_unanswered_is_tried_again(
 
     def waits_for_its_next_try() -> bool:
         with broker(settings) as connection:
-            job = RqJob.fetch(f"sync_person-{person.id}", connection=connection, serializer=JSONSerializer)
+            job = RqJob.fetch(
+                job_id(Job.SYNC_PERSON, person.id), connection=connection, serializer=JSONSerializer
+            )
             return job.get_status() == JobStatus.SCHEDULED
 
     until(waits_for_its_next_try)
