@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from app.extensions import htmx
 from app.navigation import ask_to_sign_in
+from core.ownership import NotYours
 
 log = structlog.get_logger()
 
@@ -64,10 +65,8 @@ def init_app(app: Flask) -> None:
         page = ErrorPage(_("This form is out of date"), _("Go back, reload the page and send it again."))
         return error_page(400, page)
 
-    @app.errorhandler(LookupError)
-    def gone_meanwhile(error: LookupError) -> Response:
-        if isinstance(error, IndexError | KeyError):
-            return unexpected(error)
+    @app.errorhandler(NotYours)
+    def gone_meanwhile(_error: NotYours) -> Response:
         return error_page(404, PAGES[404])
 
     @app.errorhandler(DataError)

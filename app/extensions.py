@@ -1,5 +1,7 @@
 """Flask's extensions and the database connection of a request."""
 
+from functools import cache
+
 from flask import Flask, request
 from flask_babel import Babel
 from flask_htmx import HTMX
@@ -45,7 +47,13 @@ directory: Launchpad = LocalProxy(_current_directory)  # type: ignore[assignment
 def _locale() -> str:
     """The language of the page: what the person's account says, where its words are there; else English."""
     wanted = current_user.person.language if current_user.is_authenticated else "en"
-    return wanted if wanted in {str(locale) for locale in babel.list_translations()} else "en"
+    return wanted if wanted in _languages() else "en"
+
+
+@cache
+def _languages() -> frozenset[str]:
+    """The languages whose catalogue is there; looked up once a process, since it reads the disk."""
+    return frozenset(str(locale) for locale in babel.list_translations())
 
 
 def init_app(app: Flask) -> None:

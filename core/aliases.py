@@ -162,7 +162,7 @@ def _first_target(person: Person, address: str | None, now: datetime) -> Recipie
 
 
 def switch(person_id: int, alias_id: int, to: Switch, now: datetime) -> Alias:
-    """Switch an alias on or off, as its owner. Raises LookupError when it is not theirs or given up."""
+    """Switch an alias on or off, as its owner. Raises NotYours when it is not theirs or given up."""
     with write():
         person = lock_person(person_id)
         alias = own_alias(person, alias_id)

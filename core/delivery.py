@@ -107,14 +107,13 @@ def _add(recipient: Recipient, count: Count) -> None:
 
 def _mark(recipient: Recipient, count: Count, now: datetime) -> None:
     """Set or take away the mark *failing*, and tell the owner what they must know."""
-    row = Recipient.update(failing_since=None, failing_with=None).where(Recipient.id == recipient.id)
+    this = Recipient.id == recipient.id
     if count.event is Event.DELIVERED:
-        row.where(Recipient.failing_since.is_null(False)).execute()
+        failing = Recipient.failing_since.is_null(False)
+        Recipient.update(failing_since=None, failing_with=None).where(this, failing).execute()
     elif count.event is Event.REFUSED_MAILBOX:
         since = recipient.failing_since or now
-        Recipient.update(failing_since=since, failing_with=count.enhanced).where(
-            Recipient.id == recipient.id
-        ).execute()
+        Recipient.update(failing_since=since, failing_with=count.enhanced).where(this).execute()
         _tell_owners(recipient, count, "recipient-failing", now)
     elif count.event is Event.LEFT_OUT:
         _tell_owners(recipient, count, "recipient-left-out", now)

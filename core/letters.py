@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from core.delivery import why_refused
 from core.models import Alias, Notice, Person, Recipient, by_id
 from core.notices import can_be_told
-from core.recipients import PROOF_LASTS, proof_expires, proof_token
+from core.recipients import PROOF, PROOF_LASTS, proof_expires, proof_token
 from core.secrets import derive_key, keyed_hash
 from core.settings import Settings
 
@@ -84,7 +84,7 @@ def _facts(notice: Notice, settings: Settings, now: datetime) -> dict[str, Any] 
         facts["why"] = why_refused(facts["recipient"].failing_with or "")
     if notice.kind == "relay-refused":
         facts["subject"] = notice.unique_key.split(":")[3]
-    if notice.kind == "verify-recipient":
+    if notice.kind == PROOF:
         recipient = facts["recipient"]
         if recipient.proof_nonce is None or not notice.unique_key.endswith(recipient.proof_nonce):
             return None  # proven meanwhile, or a newer mail is on its way

@@ -7,6 +7,7 @@ import structlog
 from core.database import connection, utc_now, write
 from core.letters import write_letter
 from core.models import Notice, Recipient
+from core.recipients import PROOF
 from core.settings import Settings
 from core.submission import Outcome, Submission, submit
 
@@ -71,7 +72,7 @@ def _finish(notice_id: int, result: Submission, now: datetime) -> None:
             notice.sent_at = now
         elif result.outcome is Outcome.REFUSED or age > GIVE_UP_AFTER:
             notice.failed_with = result.code
-            if notice.kind == "verify-recipient" and result is not SETTLED:
+            if notice.kind == PROOF and result is not SETTLED:
                 Recipient.update(proof_refused=result.code).where(
                     Recipient.id == notice.recipient_id, Recipient.verified_at.is_null()
                 ).execute()

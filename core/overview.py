@@ -7,7 +7,7 @@ from datetime import datetime
 from core.addresses import is_claimable_local_part
 from core.aliases import ClaimProblem, local_part_of
 from core.eligibility import Decision
-from core.models import MOST_ID, Alias, AliasRecipient, Domain, Person, Recipient, ReservedName
+from core.models import Alias, AliasRecipient, Domain, Person, Recipient, ReservedName
 from core.reserved import is_reserved
 from core.routing import AliasFacts, Entitlement, Fate, Hold, RouteRecipient, Switch, alias_fate
 from core.standing import standings_of
@@ -41,7 +41,8 @@ def domain_rows(person: Person, now: datetime) -> list[DomainRow]:
     own: dict[int, list[AliasView]] = {}
     for view in alias_views(person, now):
         own.setdefault(view.alias.domain_id, []).append(view)
-    problems = _problems(person, local_part)
+    standings = standings_of(person, now)
+    problems = _problems(person, local_part, [standing.domain.id for standing in standings])
     return [
         DomainRow(
             standing.domain,
@@ -50,7 +51,7 @@ def domain_rows(person: Person, now: datetime) -> list[DomainRow]:
             own.get(standing.domain.id, ()),
             problems.get(standing.domain.id),
         )
-        for standing in standings_of(person, now)
+        for standing in standings
     ]
 
 
@@ -62,9 +63,7 @@ def alias_views(person: Person, now: datetime, alias_id: int | None = None) -> l
         .where(Alias.person == person, Alias.switch != Switch.GIVEN_UP, Domain.removed_at.is_null())
         .order_by(Alias.id)
     )
-    if alias_id is not None:
-        query = query.where(Alias.id == (alias_id if 0 < alias_id < MOST_ID else 0))
-    aliases = list(query)
+    aliases = [alias for alias in query if alias_id in (None, alias.id)]
     recipients: dict[int, list[Recipient]] = {}
     rows = (
         AliasRecipient.select(AliasRecipient, Recipient)
@@ -98,11 +97,10 @@ def _is_deliverable(recipient: Recipient, alias: Alias) -> bool:
     return recipient.verified_at is not None and recipient.person_id == alias.person_id
 
 
-def _problems(person: Person, local_part: str | None) -> Mapping[int, ClaimProblem]:
+def _problems(person: Person, local_part: str | None, domains: Sequence[int]) -> Mapping[int, ClaimProblem]:
     """Say for each domain why this name cannot be claimed there, in two queries for all domains."""
     if local_part is None:
         return {}
-    domains = [row.id for row in Domain.select(Domain.id).where(Domain.removed_at.is_null())]
     if not is_claimable_local_part(local_part):
         return dict.fromkeys(domains, ClaimProblem.IMPOSSIBLE)
     if is_reserved(local_part):

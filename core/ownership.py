@@ -5,6 +5,10 @@ from core.models import Alias, AliasRecipient, Person, Recipient, by_id
 from core.routing import Switch
 
 
+class NotYours(LookupError):
+    """There is no such alias or recipient of this person: it is another's, given up, or was never there."""
+
+
 def lock_person(person_id: int) -> Person:
     """Load a person and let nobody else change their aliases until the transaction ends."""
     query = Person.select().where(Person.id == person_id)
@@ -14,10 +18,10 @@ def lock_person(person_id: int) -> Person:
 
 
 def own_alias(person: Person, alias_id: int) -> Alias:
-    """Return an alias that the person owns and has not given up; raises LookupError otherwise."""
+    """Return an alias that the person owns and has not given up; raises NotYours otherwise."""
     alias = by_id(Alias, alias_id)
     if alias is None or alias.person_id != person.id or alias.switch == Switch.GIVEN_UP:
-        raise LookupError("no such alias of this person")
+        raise NotYours("no such alias of this person")
     return alias  # type: ignore[no-any-return]
 
 

@@ -12,7 +12,7 @@ from core.database import write
 from core.domains import is_ours
 from core.models import Alias, AliasRecipient, Notice, Person, Recipient, by_id
 from core.notices import tell_recipient
-from core.ownership import lock_person, own_alias, recipients_of
+from core.ownership import NotYours, lock_person, own_alias, recipients_of
 from core.secrets import derive_key, equal, keyed_hash
 
 MAX_RECIPIENTS = 5
@@ -94,7 +94,7 @@ def attach(alias: Alias, recipient: Recipient) -> None:
 def add_recipient(person_id: int, alias_id: int, text: str, now: datetime) -> Recipient:
     """Add a recipient to one's own alias.
 
-    text: the address as typed. Raises RecipientProblem for one that cannot be added and LookupError
+    text: the address as typed. Raises RecipientProblem for one that cannot be added and NotYours
     when the alias is not the person's.
     """
     with write():
@@ -116,12 +116,12 @@ def add_recipient(person_id: int, alias_id: int, text: str, now: datetime) -> Re
 def set_recipients(person_id: int, alias_id: int, recipient_ids: Sequence[int], now: datetime) -> None:
     """Set which recipients an alias has, and in which order; only those it has already may stand there.
 
-    Raises LookupError when the alias or one of the recipients is not the person's.
+    Raises NotYours when the alias or one of the recipients is not the person's.
     """
 
     def as_given(before: list[int]) -> Sequence[int]:
         if len(set(recipient_ids)) != len(recipient_ids) or not set(recipient_ids) <= set(before):
-            raise LookupError("no such recipient of this alias")
+            raise NotYours("no such recipient of this alias")
         return recipient_ids
 
     _reorder(person_id, alias_id, as_given, now)
@@ -130,7 +130,7 @@ def set_recipients(person_id: int, alias_id: int, recipient_ids: Sequence[int], 
 def remove_recipient(person_id: int, alias_id: int, recipient_id: int, now: datetime) -> None:
     """Take a recipient out of an alias; does nothing when it is out already.
 
-    Raises LookupError when the alias or the recipient is not the person's.
+    Raises NotYours when the alias or the recipient is not the person's.
     """
     _check_own(person_id, recipient_id)
     _reorder(person_id, alias_id, lambda before: [i for i in before if i != recipient_id], now)
@@ -139,7 +139,7 @@ def remove_recipient(person_id: int, alias_id: int, recipient_id: int, now: date
 def move_up(person_id: int, alias_id: int, recipient_id: int, now: datetime) -> None:
     """Move a recipient one place up; does nothing when it is the first or gone.
 
-    Raises LookupError when the alias or the recipient is not the person's.
+    Raises NotYours when the alias or the recipient is not the person's.
     """
     _check_own(person_id, recipient_id)
 
@@ -153,7 +153,7 @@ def move_up(person_id: int, alias_id: int, recipient_id: int, now: datetime) -> 
 def _check_own(person_id: int, recipient_id: int) -> None:
     recipient = by_id(Recipient, recipient_id)
     if recipient is None or recipient.person_id != person_id:
-        raise LookupError("no such recipient of this person")
+        raise NotYours("no such recipient of this person")
 
 
 def _reorder(
@@ -185,13 +185,13 @@ def _reorder(
 def resend_proof(person_id: int, recipient_id: int, now: datetime) -> Recipient:
     """Send the verification mail again, once a minute at most.
 
-    Raises RecipientProblem when it is too early and LookupError when the recipient is not theirs.
+    Raises RecipientProblem when it is too early and NotYours when the recipient is not theirs.
     """
     with write():
         lock_person(person_id)
         recipient = by_id(Recipient, recipient_id)
         if recipient is None or recipient.person_id != person_id or recipient.verified_at is not None:
-            raise LookupError("no such recipient to prove")
+            raise NotYours("no such recipient to prove")
         if recipient.proof_sent_at is not None and now - recipient.proof_sent_at < RESEND_AFTER:
             raise RecipientProblem("A mail was sent less than a minute ago. Look at the junk folder too.")
         ask_for_proof(recipient, now)

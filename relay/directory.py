@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from core.addresses import Address
 from core.alias_table import AliasTableUnavailable
@@ -22,17 +22,10 @@ class DirectoryUnavailable(Exception):
     """The alias table cannot be read: nothing is known, the sender should try later."""
 
 
-class Table(AliasTable, Protocol):
-    """What the relay asks of the alias table; `core.alias_table` has it."""
-
-    def aliases_of(self, recipients: Sequence[str]) -> dict[str, str]:
-        """Return which of these addresses are recipients of ours, each with an alias that leads there."""
-
-
 class _Lookups:
     """Blocking lookups; one instance a thread."""
 
-    def __init__(self, table: Table, ops_address: str) -> None:
+    def __init__(self, table: AliasTable, ops_address: str) -> None:
         self._table = table
         self._ops_address = ops_address
         self._foreign: dict[str, float] = {}
@@ -62,7 +55,7 @@ class Directory:
     event loop; 0 asks on the loop itself, where a lookup takes some 35 µs and a thread would cost more.
     """
 
-    def __init__(self, make_table: Callable[[], Table], ops_address: str, threads: int = 0) -> None:
+    def __init__(self, make_table: Callable[[], AliasTable], ops_address: str, threads: int = 0) -> None:
         self._make_table = make_table
         self._ops_address = ops_address
         self._local = threading.local()

@@ -14,6 +14,7 @@ import structlog
 
 from core.alias_table import open_alias_table
 from core.delivery import record
+from core.routing import AliasTable
 from core.settings import Settings, split_host_port
 from mailauth.srs import Srs
 from relay import faults
@@ -22,7 +23,7 @@ from relay.client import Opening, Tls
 from relay.counters import Counters, Sink
 from relay.courier import Courier
 from relay.deliver import Delivery
-from relay.directory import Directory, Table
+from relay.directory import Directory
 from relay.fingerprint import Keys, Marks
 from relay.limits import Limits
 from relay.mx import MailExchangers
@@ -59,7 +60,7 @@ class Relay:
         limits: Limits | None = None,
         *,
         slot: int = 0,
-        table: Callable[[], Table] | None = None,
+        table: Callable[[], AliasTable] | None = None,
         sink: Sink = record,
         marks: SharedMarks | None = None,
     ) -> None:
@@ -71,7 +72,7 @@ class Relay:
         self._chores: list[asyncio.Task[None]] = []
         self.service = self._service(settings, table, sink)
 
-    def _service(self, settings: Settings, table: Callable[[], Table] | None, sink: Sink) -> Service:
+    def _service(self, settings: Settings, table: Callable[[], AliasTable] | None, sink: Sink) -> Service:
         limits, own_names = self.limits, (settings.relay_hostname,)
         is_remote = not settings.database_url.startswith("sqlite:///")
         directory = Directory(

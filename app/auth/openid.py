@@ -168,7 +168,7 @@ def _check_nonce(settings: Settings, answer: SuccessResponse, now: datetime) -> 
     except ValueError:
         raise OpenIDRefused(Refusal.NOT_VALID, "a broken nonce") from None
     made_at = datetime.fromtimestamp(seconds, UTC)
-    if len(nonce) > 200 or not use_nonce(f"{settings.openid_endpoint} {nonce}"[-255:], made_at, now):
+    if len(nonce) > 200 or not use_nonce(f"{settings.openid_endpoint} {nonce}", made_at, now):
         raise OpenIDRefused(Refusal.NOT_VALID, "the answer was used before, or is too old")
 
 

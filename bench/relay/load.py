@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.relay.peers import Peer, free_port, running, wait_for
+from bench.relay.peers import Peer, running, wait_for
 from bench.relay.processes import PeakMemory, cpu_seconds
+from devtools.stack import free_port
 
 KIB = 1024
 

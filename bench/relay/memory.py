@@ -4,9 +4,10 @@ import asyncio
 from pathlib import Path
 
 from bench.relay.load import KIB
-from bench.relay.peers import Peer, free_port, waypost
+from bench.relay.peers import Peer, waypost
 from bench.relay.processes import memory
 from bench.relay.tables import make_waypost_table
+from devtools.stack import free_port
 
 MIB = KIB * KIB
 _LINE = b"x" * 62 + b"\r\n"

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from devtools.stack import free_port
+
 ROOT = Path(__file__).parents[2]
 
 _MAIN_CF = """compatibility_level = 3.6
@@ -73,13 +75,6 @@ class Peer:
     name: str
     port: int
     process: int = 0
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(port: int, seconds: float = 20) -> None:

@@ -4,13 +4,14 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 import psycopg
+
+from devtools.stack import free_port
 
 PATIENCE = 60.0  # seconds for the start, on a busy machine
 SYSTEM_USER = "postgres"  # the server refuses to run as root
@@ -41,7 +42,7 @@ class PostgresServer:
     def __init__(self, binaries: Path) -> None:
         self._binaries = binaries
         self._folder = Path(tempfile.mkdtemp(prefix="waypost-postgres-"))
-        self._port = _free_port()
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -118,9 +119,3 @@ def _as_system_user() -> list[str]:
     if os.geteuid() == 0:
         words += ["--reuid", SYSTEM_USER, "--regid", SYSTEM_USER, "--init-groups"]
     return [*words, "--"]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
