@@ -72,5 +72,6 @@ class Limits:
     back_off_most: float = 120
     dns: float = 8
     log_every: float = 60
+    read_keys_every: float = 60
     stop_grace: float = 60
     """After SIGTERM: how long messages in DATA may take to finish."""

@@ -105,6 +105,7 @@ def relay_environment(folder: Path, database_url: str, **more: str) -> dict[str,
         "MAIL_FROM": "waypost@bench.example",
         "RELAY_SOCKET": str(folder / "relay.sock"),
         "STATE_DIR": str(folder),
+        "MAIL_AUTHENTICATION": "off",  # Postfix has none of its own; see bench.authentication
         "PYTHONPATH": str(ROOT),
     }
     return {**os.environ, **values, **more}

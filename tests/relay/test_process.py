@@ -168,7 +168,7 @@ async def test_a_locked_database_is_451_and_soon(outside):
         rows.execute("BEGIN EXCLUSIVE")
         started = time.monotonic()
         assert (await client.say("RCPT TO:<ada@proj.example>")).startswith("451 4.3.0")
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 3  # the driver's own patience is 5 s
         rows.execute("ROLLBACK")
         assert (await client.say("RCPT TO:<ada@proj.example>")).startswith("250")
         rows.close()
