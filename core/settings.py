@@ -102,7 +102,7 @@ class Settings(BaseSettings):
         default=0, ge=0, le=256, description="Processes of the relay; 0 means one a core."
     )
     relay_memory_limit: int = Field(
-        default=512 * 1024 * 1024,
+        default=256 * 1024 * 1024,
         ge=1024 * 1024,
         description="Memory for messages in flight in one process of the relay, in octets. Past it, 452.",
     )

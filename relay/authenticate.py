@@ -19,6 +19,7 @@ from mailauth.resolver import Resolver
 from mailauth.upstream import last_hop
 from relay import replies
 from relay.accept import Accepted
+from relay.counters import Counters
 from relay.deliver import Target
 from relay.keyring import Keyring
 from relay.message import Message
@@ -61,6 +62,7 @@ class Authentication:
     trust: Trust
     upstreams: Sequence[IPv4Network | IPv6Network]
     keyring: Keyring
+    counters: Counters
     signers: Executor
 
     async def forward(
@@ -108,6 +110,9 @@ class Authentication:
             else replace(target, refused=_NOT_AUTHENTIC if is_refused else _UNDECIDED)
             for each, target in zip(accepted, targets, strict=True)
         ]
+        for target in decided:
+            if target.refused is _NOT_AUTHENTIC:
+                self.counters.note_refused_here(target.alias_id, target.recipients)
         if all(target.refused in (_NOT_AUTHENTIC, _UNDECIDED) for target in decided):
             raise NotForwarded(replies.NOT_AUTHENTIC if is_refused else replies.UNDECIDED)
         return decided

@@ -114,11 +114,11 @@ class Relay:
             senders,
             delivery,
             Returns(directory, delivery.counters, settings.relay_hostname),
-            self._authentication(settings),
+            self._authentication(settings, delivery.counters),
             tls,
         )
 
-    def _authentication(self, settings: Settings) -> Authentication:
+    def _authentication(self, settings: Settings, counters: Counters) -> Authentication:
         server = split_host_port(settings.resolver) if settings.resolver else None
         return Authentication(
             Mode(settings.mail_authentication),
@@ -127,6 +127,7 @@ class Relay:
             trust_of(settings),
             [ip_network(network, strict=False) for network in settings.trusted_upstreams],
             self._keyring,
+            counters,
             self._signers,
         )
 

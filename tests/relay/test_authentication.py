@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import dkim as dkimpy
 import pytest
 
+from core.delivery import Event
 from core.submission import Outcome, submit
 from mailauth import arc, dkim
 from mailauth import message as reading
@@ -145,6 +146,10 @@ async def test_b61_spoofed_mail_is_refused_before_it_hurts(sealing):
         answer = await send(w, from_bank())
         assert answer.startswith("550 5.7.1") and "DMARC" in answer
         assert not w.home.taken and not w.home.visits
+        await w.the_relay.service.counters.flush()
+        assert [(count.event, count.recipient, count.enhanced) for count in w.counts] == [
+            (Event.REFUSED_HERE, "ada@home.example.net", "5.7.1")
+        ]
         assert (w.the_relay.service.policy.memory_used, len(w.the_relay.service.dialogues)) == (0, 0)
 
 
