@@ -425,3 +425,45 @@ async def test_a_stopping_relay_finishes_what_it_checks(sealing):
         assert (await client.reply()).startswith("421")
         await stopping
         assert len(w.home.taken) == 1
+
+
+def chained(*sets):
+    """A message with foreign ARC sets that somebody else made; sets: (instance, cv, algorithm)."""
+    head = b"".join(
+        b"ARC-Seal: i=%b; a=%b; cv=%b; d=lists.example; s=arc; b=AAAA\r\n"
+        b"ARC-Message-Signature: i=%b; a=%b; c=relaxed/relaxed; d=lists.example; s=arc;\r\n"
+        b"\th=to:subject; bh=AAAA; b=AAAA\r\n"
+        b"ARC-Authentication-Results: i=%b; lists.example; dkim=pass\r\n"
+        % (instance, algorithm, state, instance, algorithm, instance)
+        for instance, state, algorithm in reversed(sets)
+    )
+    return head + message(From="x@nowhere.example")
+
+
+RSA = b"rsa-sha256"
+BROKEN_CHAINS = {
+    "a gap": chained((b"1", b"none", RSA), (b"3", b"pass", RSA)),
+    "two of one instance": chained((b"1", b"none", RSA), (b"1", b"none", RSA)),
+    "i=01": chained((b"01", b"none", RSA)),
+    "i=0": chained((b"0", b"none", RSA)),
+    "i=abc": chained((b"abc", b"none", RSA)),
+    "i=2147483648": chained((b"2147483648", b"none", RSA)),
+    "cv=none at 2": chained((b"1", b"none", RSA), (b"2", b"none", RSA)),
+    "rsa-sha1": chained((b"1", b"none", b"rsa-sha1")),
+    "a message signature alone": b"ARC-Message-Signature: i=1; a=rsa-sha256; d=lists.example; s=arc; b=AAAA\r\n"
+    + message(),
+    "bad signatures": chained((b"1", b"none", RSA)),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_CHAINS)
+async def test_b29_broken_chains_stop_nothing(sealing, name):
+    """B29: never refused; all octets kept; at most one set on top, which says cv=fail."""
+    async with sealing() as w:
+        assert (await send(w, BROKEN_CHAINS[name])).startswith("250")
+        arrived = w.home.taken[0].content
+        assert arrived.endswith(BROKEN_CHAINS[name])
+        assert "arc=fail" in results(w)
+        ours = reading.parse(arrived[: -len(BROKEN_CHAINS[name])])
+        seals = [ours.tags(position) for position in ours.where(b"arc-seal")]
+        assert [seal[b"cv"] for seal in seals] in ([], [b"fail"])
