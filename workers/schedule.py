@@ -15,6 +15,7 @@ EVERY = {
     Job.SEND_NOTICES: (jobs.send_notices, 60),
     Job.SYNC_ALL_TEAMS: (jobs.sync_all_teams, 900),
     Job.SWEEP: (jobs.sweep, 3600),
+    Job.CHECK_SIGNING_KEYS: (jobs.check_signing_keys, 600),
 }
 """Job: its function and the seconds between two runs."""
 
