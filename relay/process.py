@@ -18,6 +18,7 @@ from core.delivery import record
 from core.routing import AliasTable
 from core.secrets import derive_key
 from core.settings import Settings, split_host_port
+from core.signing_keys import keys_in_use
 from mailauth import dmarc
 from mailauth.policy import Trust
 from mailauth.resolver import DnsResolver
@@ -55,7 +56,7 @@ class Relay:
 
     slot: which of the processes on this machine. table: opens the alias table; None takes the one of
     the settings. sink: takes the counts. marks: kept in step by Valkey unless given. keys: reads the
-    signing keys.
+    signing keys instead of `core.signing_keys`.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Relay:
         self._marks = marks if marks is not None else ValkeyMarks(settings.broker_url, _name(settings, slot))
         self._executor = ThreadPoolExecutor(1, "database")
         self._signers = ThreadPoolExecutor(2, "signing")
-        self._keyring = Keyring(keys or (lambda: ()))
+        self._keyring = Keyring(keys or (lambda: keys_in_use(settings.record_secret)))
         self._pool = Pool(_opening(settings), self.limits, _own_ports(settings))
         self._listeners: list[asyncio.Server] = []
         self._chores: list[asyncio.Task[None]] = []

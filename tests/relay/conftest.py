@@ -87,7 +87,7 @@ class World:
             }
         )
         limits = replace(self.limits, **options.pop("limits", {}))
-        options = {"marks": self.marks, "sink": self.counts.extend, **options}
+        options = {"marks": self.marks, "sink": self.counts.extend, "keys": lambda: (), **options}
         relay = Relay(settings, limits, table=lambda: self.table, **options)
         inbound, own = listen(settings)
         await relay.start([inbound], own)
