@@ -99,7 +99,7 @@ def _keys(name: str, now: datetime) -> list[str]:
     shown = [key for key in keys if key.retired_at is None or record_needed_until(key) > now]
     lines = [line for key in shown for line in key_lines(key)]
     if all(key.retired_at is not None for key in keys):
-        lines.append(f"; Mail of {name} is not signed: `waypost keys create {name}` makes a key.")
+        lines.append(f"; {name} has no signing key of its own: `waypost keys create {name}` makes one.")
     return lines
 
 
