@@ -36,6 +36,7 @@ class UniqueCronJob(CronJob):
 def main() -> None:
     """Run the schedule until it is told to stop."""
     settings = runtime.start()
+    runtime.require_tables()
     wait_for_broker(settings)
     scheduler = CronScheduler(connection=broker(settings), logging_level=settings.log_level)
     scheduler._cron_jobs.extend(UniqueCronJob(settings, job) for job in EVERY)
