@@ -10,7 +10,6 @@ import re
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -22,6 +21,7 @@ from openid.fetchers import HTTPFetcher, HTTPFetchingError, HTTPResponse, setDef
 from openid.message import OPENID2_NS
 from openid.store.nonce import split as split_nonce
 
+from app.auth.refusal import OpenIDRefused, Refusal
 from core.directories import Deadline
 from core.http import Fetcher
 from core.openid_state import use_nonce
@@ -32,23 +32,6 @@ ACCOUNT_VERIFIED = "http://ns.login.ubuntu.com/2013/validation/account"
 VERIFIED_BY_MAIL = "token_via_email"
 MAX_ANSWER = 256 * 1024  # octets of a discovery document
 SUFFIX = re.compile(r"[A-Za-z0-9_.-]+")
-
-
-class Refusal(StrEnum):
-    """Why an answer let nobody in."""
-
-    CANCELLED = "cancelled"
-    NOT_VALID = "not-valid"
-    NO_ANSWER = "no-answer"
-    """The provider could not be asked: trying again may help."""
-
-
-class OpenIDRefused(Exception):
-    """The answer was not accepted; nothing was created."""
-
-    def __init__(self, refusal: Refusal, why: str) -> None:
-        super().__init__(why)
-        self.refusal = refusal
 
 
 @dataclass
