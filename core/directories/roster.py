@@ -64,7 +64,7 @@ class RosterDirectory:
 
     def _account(self, entry: Entry, subject: str | None) -> Account:
         created = account_mark(self._issuer, subject) if subject is not None else ""
-        return Account(entry.name, created, entry.display_name, Answer.YES, entry.coc_signed)
+        return Account(entry.name, created, entry.display_name, Answer.YES, entry.coc_signed, Answer.NO)
 
     def _roster(self) -> Roster:
         """Return what the file says now; raises RosterProblem."""
