@@ -101,21 +101,28 @@ def read_roster(path: Path) -> Roster:
 def _read(path: Path) -> str:
     """Read the whole text of a regular file that nobody is writing at this moment."""
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123
-            before = os.fstat(file.fileno())
-            if not stat.S_ISREG(before.st_mode):
-                raise RosterProblem("The roster is not a plain file.")
-            data = file.read(MAX_FILE + 1)
-            after = os.fstat(file.fileno())
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            return _decode(_read_all(descriptor))
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         raise RosterProblem("The roster file is not there.") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
         raise RosterProblem(f"The roster file cannot be read ({type(error).__name__}).") from None
+
+
+def _read_all(descriptor: int) -> bytes:
+    before = os.fstat(descriptor)
+    if not stat.S_ISREG(before.st_mode):
+        raise RosterProblem("The roster is not a plain file.")
+    with open(descriptor, "rb", closefd=False) as file:  # noqa: PTH123 -- it is open already
+        data = file.read(MAX_FILE + 1)
     if len(data) > MAX_FILE:
         raise RosterProblem(f"The roster file is larger than {MAX_FILE} octets.")
-    if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, len(data)):
+    if (before.st_mtime_ns, before.st_size) != (os.fstat(descriptor).st_mtime_ns, len(data)):
         raise RosterProblem("The roster file is being written just now.")
-    return _decode(data)
+    return data
 
 
 def _decode(data: bytes) -> str:
