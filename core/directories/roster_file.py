@@ -116,7 +116,7 @@ def _read_all(descriptor: int) -> bytes:
     before = os.fstat(descriptor)
     if not stat.S_ISREG(before.st_mode):
         raise RosterProblem("The roster is not a plain file.")
-    with open(descriptor, "rb", closefd=False) as file:  # noqa: PTH123 -- it is open already
+    with open(descriptor, "rb", closefd=False) as file:
         data = file.read(MAX_FILE + 1)
     if len(data) > MAX_FILE:
         raise RosterProblem(f"The roster file is larger than {MAX_FILE} octets.")
