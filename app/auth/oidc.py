@@ -12,7 +12,7 @@ else has to be kept until the answer comes.
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -44,7 +44,6 @@ from core.settings import Settings
 
 SCOPE = "openid email profile"
 SKEW = 120  # seconds that the provider's clock may differ from ours
-FRESH = 300  # seconds since a fresh sign-in gave the password
 MAX_SUBJECT = 255  # ASCII characters, OpenID Connect Core 1.0 §2
 PASSING = frozenset({"temporarily_unavailable", "server_error"})
 OURS = frozenset(
@@ -78,13 +77,11 @@ def check_answer(
     state: str,
     deadline: Deadline,
     now: datetime,
-    *,
-    fresh: bool = False,
 ) -> SignIn:
     """Check a provider's answer and return whom it proves.
 
-    fields: the answer, each name once. state: of a sign-in begun in this browser. fresh: the
-    password must have been given just now. Raises OpenIDRefused.
+    fields: the answer, each name once. state: of a sign-in begun in this browser. Raises
+    OpenIDRefused.
     """
     provider = find_provider(_issuer(settings), deadline)
     _check_form(provider, fields)
@@ -92,9 +89,7 @@ def check_answer(
         raise OpenIDRefused(Refusal.NOT_VALID, "this sign-in was used before")
     token = _redeem(settings, provider, fields["code"], state, deadline)
     claims = _verify(settings, provider, token, state, deadline, now)
-    if fresh:
-        _check_fresh(claims, now)
-    return _facts(provider.issuer, claims, _more_claims(provider, token, claims, deadline))
+    return _facts(claims, _more_claims(provider, token, claims, deadline), now)
 
 
 def _issuer(settings: Settings) -> str:
@@ -236,13 +231,6 @@ def _name_of(error: Exception) -> str:
     return f"{type(error).__name__} {claim}" if claim else type(error).__name__
 
 
-def _check_fresh(claims: Mapping[str, Any], now: datetime) -> None:
-    """Hold that the password was given just now (OpenID Connect Core 1.0 §3.1.2.1, max_age)."""
-    at = claims.get("auth_time")
-    if not isinstance(at, int) or not -SKEW <= now.timestamp() - at <= FRESH + SKEW:
-        raise OpenIDRefused(Refusal.NOT_VALID, "the provider did not ask for the password anew")
-
-
 def _more_claims(
     provider: Provider, token: Mapping[str, Any], claims: Mapping[str, Any], deadline: Deadline
 ) -> Mapping[str, Any]:
@@ -256,18 +244,26 @@ def _more_claims(
     return {**found, **claims}
 
 
-def _facts(issuer: str, proven: Mapping[str, Any], claims: Mapping[str, Any]) -> SignIn:
+def _facts(proven: Mapping[str, Any], claims: Mapping[str, Any], now: datetime) -> SignIn:
     email = _text(claims, "email")
     said = claims.get("email_verified")
     verified = said is True or said == "true"  # some large providers write it as a text
     return SignIn(
-        issuer=issuer,
+        issuer=proven["iss"],
         subject=proven["sub"],
         email=email,
         email_proven=email is not None and verified,
         display_name=_text(claims, "name") or "",
         language=(_text(claims, "locale") or "")[:2].lower() or None,
+        authenticated_at=_authenticated_at(proven.get("auth_time"), now),
     )
+
+
+def _authenticated_at(auth_time: object, now: datetime) -> datetime | None:
+    """Read when the password was given; the provider must say so when max_age was asked for (Core §2)."""
+    if not isinstance(auth_time, int) or not 0 < auth_time <= now.timestamp() + SKEW:
+        return None
+    return min(now, datetime.fromtimestamp(auth_time, UTC))
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str | None:

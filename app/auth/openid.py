@@ -120,7 +120,7 @@ def check_answer(
         refusal = Refusal.NO_ANSWER if fetching.failed else Refusal.NOT_VALID
         raise OpenIDRefused(refusal, f"the library says {answer.status}")
     _check_nonce(settings, answer, now)
-    return _signed_facts(settings, answer)
+    return _signed_facts(settings, answer, now)
 
 
 def _check_form(fields: dict[str, str]) -> None:
@@ -155,7 +155,7 @@ def _check_nonce(settings: Settings, answer: SuccessResponse, now: datetime) -> 
         raise OpenIDRefused(Refusal.NOT_VALID, "the answer was used before, or is too old")
 
 
-def _signed_facts(settings: Settings, answer: SuccessResponse) -> SignIn:
+def _signed_facts(settings: Settings, answer: SuccessResponse, now: datetime) -> SignIn:
     email = _signed(answer, sreg.ns_uri, "email")
     proven = settings.openid_email_proven or _account_verified(answer)
     return SignIn(
@@ -165,7 +165,17 @@ def _signed_facts(settings: Settings, answer: SuccessResponse) -> SignIn:
         email_proven=email is not None and proven,
         display_name=_signed(answer, sreg.ns_uri, "fullname") or "",
         language=(_signed(answer, sreg.ns_uri, "language") or "")[:2].lower() or None,
+        authenticated_at=_authenticated_at(answer, now),
     )
+
+
+def _authenticated_at(answer: SuccessResponse, now: datetime) -> datetime:
+    """Return when the password was given: as PAPE says (§5.2), which it does when asked; else now."""
+    try:
+        said = _signed(answer, pape.ns_uri, "auth_time") or ""
+        return min(now, datetime.strptime(said, "%Y-%m-%dT%H:%M:%S%z"))
+    except ValueError:
+        return now
 
 
 def _signed(answer: SuccessResponse, namespace: str, key: str) -> str | None:

@@ -79,28 +79,33 @@ def sign_in_page() -> Response | str:
 
 @blueprint.post("/login")
 def begin() -> Response | tuple[str, int]:
-    """Begin a sign-in: remember its state in this browser and go to the provider."""
+    """Begin a sign-in: remember its state in this browser and go to the provider.
+
+    With `fresh` in the form, the provider asks for the password anew: dangerous changes need that.
+    """
+    fresh = request.form.get("fresh") == "1"
     target = safe_next(request.form.get("next")) or url_for("portal.home")
     waiting, state = pending.begin(pending.read(request), target)
     try:
-        response = _leave_for_oidc(state) if settings.oidc_issuer else _leave_for_ubuntu_one(state)
+        leave = _leave_for_oidc if settings.oidc_issuer else _leave_for_ubuntu_one
+        response = leave(state, fresh=fresh)
     except OpenIDRefused as error:
         return _refused(error)
     pending.write(response, waiting)
     return response
 
 
-def _leave_for_ubuntu_one(state: str) -> Response:
+def _leave_for_ubuntu_one(state: str, *, fresh: bool) -> Response:
     return_to = f"{settings.public_url}{url_for('auth.answer')}?{urlencode({'state': state})}"
-    return redirect(request_url(settings, return_to), code=303)
+    return redirect(request_url(settings, return_to, fresh=fresh), code=303)
 
 
-def _leave_for_oidc(state: str) -> Response:
+def _leave_for_oidc(state: str, *, fresh: bool) -> Response:
     """Lead on by a page.
 
     Browsers hold form-action against a redirect, too, and against each further one of the provider's.
     """
-    url = oidc.request_url(settings, state, Deadline(BUDGET))
+    url = oidc.request_url(settings, state, Deadline(BUDGET), fresh=fresh)
     response = make_response(render_template("auth/leaving.html", url=url))
     response.headers["Refresh"] = f"0; url={url}"
     return response
