@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from app.auth import oidc
+from core.database import utc_now
+from core.directories import Deadline
 from core.models import Identity, Person
+from core.secrets import new_token
+from core.settings import Settings
 from devtools.accounts import Account
 from devtools.oidc import PretendOidc
 from tests.support.page import faults_of
@@ -59,6 +64,15 @@ def assert_refused(answer: Answer, client: Client, status: int = 400, words: str
     assert "Traceback" not in answer.html
     assert words in answer.text
     assert "waypost" not in client.cookies or not client.is_signed_in
+
+
+def arrived(settings: Settings, member: Account, provider: PretendOidc, seconds: float = 4) -> str:
+    """Sign in within this process; return the subject. Raises OpenIDRefused."""
+    state = new_token()
+    deadline = Deadline(seconds)
+    attempt = OidcAttempt(oidc.request_url(settings, state, deadline))
+    back = urlsplit(provider.answer(attempt.asked, member.name))
+    return oidc.check_answer(settings, dict(parse_qsl(back.query)), state, deadline, utc_now()).subject
 
 
 def person_of(account: Account) -> Person:

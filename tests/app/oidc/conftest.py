@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from app.auth import oidc_provider
 from core import database, runtime
 from core.settings import Settings
 from devtools.accounts import Account
@@ -86,6 +87,16 @@ def portal(oidc_portal: Portal, book: RosterBook, outside: PretendServers) -> It
 def provider(outside: PretendServers) -> PretendOidc:
     """The provider."""
     return outside.oidc
+
+
+@pytest.fixture
+def blank(portal: Portal) -> Iterator[Settings]:
+    """The portal's settings for this process, which knows nothing of the provider yet."""
+    oidc_provider._providers.clear()
+    oidc_provider._keys.clear()
+    yield portal.settings
+    oidc_provider._providers.clear()
+    oidc_provider._keys.clear()
 
 
 @pytest.fixture

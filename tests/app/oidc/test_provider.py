@@ -5,22 +5,20 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from app import create_app
-from app.auth import oidc, oidc_provider
+from app.auth import oidc
 from app.auth.refusal import OpenIDRefused, Refusal
 from core.database import utc_now
 from core.directories import Deadline
 from core.settings import Settings
 from devtools.accounts import Account
 from devtools.oidc import NAME, PretendOidc
-from devtools.tokens import SigningKey
 from devtools.webserver import Answer as Sent
 from devtools.webserver import Breakage, as_json, text
-from tests.app.oidc.browser import OidcAttempt, OidcClient, assert_refused
+from tests.app.oidc.browser import OidcAttempt, OidcClient, arrived, assert_refused
 from tests.support.portal import Portal
 from tests.support.records import nothing_created
 
@@ -53,16 +51,6 @@ broken = pytest.mark.parametrize("sent", BROKEN.values(), ids=BROKEN.keys())
 # -- before the way to the provider --------------------------------------------------------------
 
 
-@pytest.fixture
-def fresh(portal: Portal, provider: PretendOidc) -> Iterator[Settings]:
-    """Settings for this process, which knows nothing of the provider yet."""
-    oidc_provider._providers.clear()
-    oidc_provider._keys.clear()
-    yield portal.settings
-    oidc_provider._providers.clear()
-    oidc_provider._keys.clear()
-
-
 def refused(settings: Settings, seconds: float = 4) -> OpenIDRefused:
     """Begin a sign-in; return how that was refused."""
     begin = time.monotonic()
@@ -73,12 +61,12 @@ def refused(settings: Settings, seconds: float = 4) -> OpenIDRefused:
 
 
 @broken
-def test_discovery_in_pieces_is_no_answer(fresh: Settings, provider: PretendOidc, sent: Sent) -> None:
+def test_discovery_in_pieces_is_no_answer(blank: Settings, provider: PretendOidc, sent: Sent) -> None:
     provider.instead[CONFIGURATION] = sent
 
-    assert refused(fresh).refusal is Refusal.NO_ANSWER
+    assert refused(blank).refusal is Refusal.NO_ANSWER
     provider.heal()
-    assert oidc.request_url(fresh, "state", Deadline(4)).startswith(f"{provider.issuer}/authorize?")
+    assert oidc.request_url(blank, "state", Deadline(4)).startswith(f"{provider.issuer}/authorize?")
 
 
 def document(provider: PretendOidc, **changes: object) -> Sent:
@@ -108,11 +96,11 @@ def document(provider: PretendOidc, **changes: object) -> Sent:
     ids=lambda changes: " ".join(f"{name}={value!r}" for name, value in changes.items()),
 )
 def test_a_discovery_document_that_leads_astray(
-    fresh: Settings, provider: PretendOidc, changes: dict[str, object]
+    blank: Settings, provider: PretendOidc, changes: dict[str, object]
 ) -> None:
     provider.instead[CONFIGURATION] = document(provider, **changes)
 
-    assert refused(fresh).refusal is Refusal.NO_ANSWER
+    assert refused(blank).refusal is Refusal.NO_ANSWER
 
 
 @pytest.mark.parametrize(
@@ -128,14 +116,14 @@ def test_a_discovery_document_that_leads_astray(
     ids=lambda changes: " ".join(f"{name}={value!r}" for name, value in changes.items()),
 )
 def test_a_discovery_document_that_is_unusual(
-    fresh: Settings, provider: PretendOidc, changes: dict[str, object]
+    blank: Settings, provider: PretendOidc, changes: dict[str, object]
 ) -> None:
     provider.instead[CONFIGURATION] = document(provider, **changes)
 
-    assert "code_challenge=" in oidc.request_url(fresh, "state", Deadline(4))
+    assert "code_challenge=" in oidc.request_url(blank, "state", Deadline(4))
 
 
-def test_discovery_by_the_octet_is_not_waited_for(fresh: Settings) -> None:
+def test_discovery_by_the_octet_is_not_waited_for(blank: Settings) -> None:
     """Each octet is in time, all of them together would take an hour."""
     listening = socket.create_server(("127.0.0.1", 0))
     stopping = threading.Event()
@@ -153,7 +141,7 @@ def test_discovery_by_the_octet_is_not_waited_for(fresh: Settings) -> None:
     threading.Thread(target=drip, daemon=True).start()
     issuer = f"http://127.0.0.1:{listening.getsockname()[1]}"
 
-    error = refused(fresh.model_copy(update={"oidc_issuer": issuer}), 1)
+    error = refused(blank.model_copy(update={"oidc_issuer": issuer}), 1)
 
     stopping.set()
     listening.close()
@@ -161,10 +149,10 @@ def test_discovery_by_the_octet_is_not_waited_for(fresh: Settings) -> None:
 
 
 def test_a_provider_that_does_not_answer_at_first_gives_a_page(
-    fresh: Settings, provider: PretendOidc
+    blank: Settings, provider: PretendOidc
 ) -> None:
     """In a process that has not asked it yet; and no sign-in is under way then."""
-    browser = create_app(fresh).test_client()
+    browser = create_app(blank).test_client()
     token = browser.get("/login").text.partition('name="csrf_token" value="')[2].partition('"')[0]
     provider.down = True
 
@@ -302,9 +290,9 @@ def test_an_error_that_passes(
 
 
 def test_a_wrong_secret_is_the_operators_matter(
-    fresh: Settings, client: OidcClient, attempt: OidcAttempt, member: Account, provider: PretendOidc
+    blank: Settings, client: OidcClient, attempt: OidcAttempt, member: Account, provider: PretendOidc
 ) -> None:
-    wrong = fresh.model_copy(update={"oidc_client_secret": "wrong"})
+    wrong = blank.model_copy(update={"oidc_client_secret": "wrong"})
     state = attempt.asked["state"]
     code = provider.answer(attempt.asked, member.name).partition("code=")[2].partition("&")[0]
 
@@ -316,128 +304,8 @@ def test_a_wrong_secret_is_the_operators_matter(
 
 @pytest.mark.parametrize("methods", [["client_secret_post"], ["client_secret_basic", "client_secret_post"]])
 def test_either_way_to_give_the_secret(
-    fresh: Settings, member: Account, provider: PretendOidc, methods: list[str]
+    blank: Settings, member: Account, provider: PretendOidc, methods: list[str]
 ) -> None:
     provider.instead[CONFIGURATION] = document(provider, token_endpoint_auth_methods_supported=methods)
-    state = f"state-{methods}"
-    asked = OidcAttempt(oidc.request_url(fresh, state, Deadline(4))).asked
 
-    assert arrived(fresh, asked, state, member, provider) == member.suffixes[0]
-
-
-def arrived(
-    settings: Settings,
-    asked: dict[str, str],
-    state: str,
-    member: Account,
-    provider: PretendOidc,
-) -> str:
-    """Check the provider's answer in this process; return the subject."""
-    code = provider.answer(asked, member.name).partition("code=")[2].partition("&")[0]
-    fields = {"code": code, "iss": provider.issuer}
-    return oidc.check_answer(settings, fields, state, Deadline(4), utc_now()).subject
-
-
-# -- keys ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("keep", [True, False], ids=["beside the old one", "in its place"])
-def test_a_new_key_is_fetched_when_it_is_met(
-    portal: Portal, client: OidcClient, member: Account, provider: PretendOidc, keep: bool
-) -> None:
-    client.come_in(member.name)
-    provider.rotate(keep=keep)
-
-    assert client.come_in(member.name).status == 200
-
-
-def test_a_new_key_under_the_old_name(
-    portal: Portal, client: OidcClient, member: Account, provider: PretendOidc
-) -> None:
-    client.come_in(member.name)
-    provider.keys = [SigningKey(provider.keys[-1].kid)]
-
-    assert client.come_in(member.name).status == 200
-
-
-def test_keys_are_not_fetched_for_every_sign_in(
-    fresh: Settings, member: Account, provider: PretendOidc
-) -> None:
-    for number in range(3):
-        asked = OidcAttempt(oidc.request_url(fresh, f"key {number}", Deadline(4))).asked
-        arrived(fresh, asked, f"key {number}", member, provider)
-
-    assert provider.asked.count("/jwks") >= 1
-    before = len(provider.asked)
-    asked = OidcAttempt(oidc.request_url(fresh, "key 4", Deadline(4))).asked
-    arrived(fresh, asked, "key 4", member, provider)
-    assert provider.asked[before:] == ["/token"]
-
-
-def test_a_key_that_was_withdrawn_counts_no_more_after_an_hour(
-    fresh: Settings, member: Account, provider: PretendOidc, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    old = provider.keys[-1]
-    asked = OidcAttempt(oidc.request_url(fresh, "withdrawn 1", Deadline(4))).asked
-    arrived(fresh, asked, "withdrawn 1", member, provider)
-    provider.rotate(keep=False)
-    provider.token_from = old.sign
-    an_hour_later = time.monotonic() + 3700
-    monkeypatch.setattr(oidc_provider.time, "monotonic", lambda: an_hour_later)
-    asked = OidcAttempt(oidc.request_url(fresh, "withdrawn 2", Deadline(an_hour_later))).asked
-
-    code = provider.answer(asked, member.name).partition("code=")[2].partition("&")[0]
-    with pytest.raises(OpenIDRefused) as caught:
-        oidc.check_answer(
-            fresh,
-            {"code": code, "iss": provider.issuer},
-            "withdrawn 2",
-            Deadline(an_hour_later),
-            utc_now(),
-        )
-
-    assert caught.value.refusal is Refusal.NOT_VALID
-
-
-KEY = SigningKey("k").public()
-
-KEYS: dict[str, object] = {
-    "none": [],
-    "no list": {"k": 1},
-    "no keys": [7, "x", None, []],
-    "a shared secret": [{"kty": "oct", "k": "c2VjcmV0", "kid": "k"}],
-    "a key for encryption": [KEY | {"use": "enc"}],
-    "a key for another algorithm": [KEY | {"alg": "RSA-OAEP"}],
-    "a short key": [SigningKey("k", bits=1024).public()],
-    "half a key": [{name: value for name, value in KEY.items() if name != "n"}],
-    "a key of odd numbers": [KEY | {"n": "!", "e": 7}],
-    "a curve that is none": [KEY | {"kty": "EC", "crv": "P-999", "x": "AA", "y": "AA"}],
-    "a point off the curve": [{"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "kid": "k"}],
-    "a kind of its own": [KEY | {"kty": ["RSA"]}],
-}
-
-
-@pytest.mark.filterwarnings("ignore:Key size")
-@pytest.mark.parametrize("keys", KEYS.values(), ids=KEYS.keys())
-def test_keys_that_cannot_be_used_let_nobody_in(
-    fresh: Settings, member: Account, provider: PretendOidc, keys: object, request: pytest.FixtureRequest
-) -> None:
-    provider.instead["/jwks"] = as_json({"keys": keys})
-    state = request.node.name
-    asked = OidcAttempt(oidc.request_url(fresh, state, Deadline(4))).asked
-
-    with pytest.raises(OpenIDRefused) as caught:
-        arrived(fresh, asked, state, member, provider)
-
-    assert caught.value.refusal is Refusal.NO_ANSWER
-
-
-@pytest.mark.filterwarnings("ignore:Key size")
-def test_odd_keys_beside_a_good_one_do_not_hinder(
-    fresh: Settings, member: Account, provider: PretendOidc
-) -> None:
-    odd = [key for keys in KEYS.values() if isinstance(keys, list) for key in keys]
-    provider.instead["/jwks"] = as_json({"keys": [*odd, provider.keys[-1].public()]})
-    asked = OidcAttempt(oidc.request_url(fresh, "odd keys", Deadline(4))).asked
-
-    assert arrived(fresh, asked, "odd keys", member, provider) == member.suffixes[0]
+    assert arrived(blank, member, provider) == member.suffixes[0]
