@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,7 +10,7 @@ from core.models import Alias, Identity, Recipient, Session
 from devtools.accounts import Account
 from devtools.oidc import CLIENT_ID, NAME, PretendOidc
 from devtools.servers import PretendServers
-from tests.app.oidc.browser import OidcClient, assert_refused, person_of
+from tests.app.oidc.browser import OidcClient, person_of
 from tests.app.oidc.conftest import RosterBook
 from tests.support.page import faults_of
 from tests.support.portal import Portal
@@ -26,6 +25,8 @@ def test_a_person_comes_in_and_claims(portal: Portal, client: OidcClient, member
     assert rows.pop("ubuntu.com") == "yes"
     assert set(rows.values()) == {"no"}
     assert faults_of(home.page) == []
+    assert "as a member of ubuntumembers" in home.text
+    assert "Launchpad" not in home.html
     assert client.post("/domains/ubuntu.com/claim").status == 303
     person = person_of(member)
     assert Alias.get(Alias.person == person).text == f"{member.name}@ubuntu.com"
@@ -38,6 +39,7 @@ def test_the_pages_name_the_provider(portal: Portal, client: OidcClient) -> None
         page = client.get(path)
         assert f"Log in with {NAME}" in page.text
         assert "Ubuntu One" not in page.text
+        assert "Launchpad" not in page.html
         assert faults_of(page.page) == []
 
 
@@ -259,6 +261,7 @@ def test_an_address_that_is_not_proven_finds_nobody(
 
     assert {row["data-entitled"] for row in home.page.all("article")} == {"no"}
     assert person_of(account).launchpad_name is None
+    assert f"Send the admins your id at {NAME}: {account.suffixes[0]}" in home.text
 
 
 def test_whoever_gets_the_address_later_gets_nothing_of_its_owner(
@@ -340,61 +343,3 @@ def test_the_provider_clock_may_differ_a_little(
             iat=int(time.time()) + shift, exp=int(time.time()) + shift + 60
         )
         assert client.come_in(member.name).status == 200
-
-
-# -- a sign-in anew for dangerous changes --------------------------------------------------------
-
-
-def session_of(account: Account) -> Session:
-    return Session.get(Session.person == person_of(account))
-
-
-def test_the_session_knows_when_the_password_was_given(
-    portal: Portal, client: OidcClient, member: Account, provider: PretendOidc
-) -> None:
-    provider.login_age = 3000
-
-    client.come_in(member.name)
-
-    session = session_of(member)
-    assert abs(session.created_at - session.authenticated_at - timedelta(seconds=3000)) < timedelta(minutes=1)
-
-
-def test_a_fresh_sign_in_asks_for_the_password_anew(
-    portal: Portal, client: OidcClient, member: Account, provider: PretendOidc
-) -> None:
-    provider.login_age = 3000
-    attempt = client.leave(fresh="1")
-    assert (attempt.asked["prompt"], attempt.asked["max_age"]) == ("login", "0")
-
-    client.get(provider.answer(attempt.asked, member.name))
-
-    session = session_of(member)
-    assert abs(session.created_at - session.authenticated_at) < timedelta(minutes=1)
-
-
-@pytest.mark.parametrize("auth_time", [None, "1", 1.5e9, True, -1, 0, 10**18, float("nan"), [1]])
-def test_an_odd_time_of_the_password_is_none(
-    portal: Portal, client: OidcClient, member: Account, provider: PretendOidc, auth_time: object
-) -> None:
-    """A provider that does not say when it asked has not asked."""
-    provider.tamper = lambda claims: claims.update(auth_time=auth_time)
-
-    back = client.get(provider.answer(client.leave(fresh="1").asked, member.name))
-
-    if back.status == 303:
-        session = session_of(member)
-        given = session.authenticated_at or datetime.fromtimestamp(0, UTC)
-        assert session.created_at - given > timedelta(days=365)
-    else:
-        assert_refused(back, client)
-
-
-def test_a_time_of_the_password_in_the_future_is_none(
-    portal: Portal, client: OidcClient, member: Account, provider: PretendOidc
-) -> None:
-    provider.tamper = lambda claims: claims.update(auth_time=int(time.time()) + 3600)
-
-    client.come_in(member.name)
-
-    assert session_of(member).authenticated_at is None
