@@ -2,7 +2,7 @@
 
 import click
 
-from cli import address, database, domain, people, roster
+from cli import address, database, dns, domain, keys, people, roster
 from core import runtime
 
 
@@ -15,6 +15,8 @@ def main(context: click.Context) -> None:
 
 main.add_command(database.migrate_command)
 main.add_command(domain.domain)
+main.add_command(dns.dns_command)
+main.add_command(keys.keys)
 main.add_command(address.route_command)
 main.add_command(people.admin)
 main.add_command(people.person)

@@ -10,13 +10,13 @@ from core.domains import (
     TxtOutcome,
     add_domain,
     look_for_record,
-    make_resolver,
     mark_verified,
+    resolver_of,
     verification_record,
 )
 from core.models import Domain
 from core.presets import load_preset
-from core.settings import Settings, split_host_port
+from core.settings import Settings
 from core.standing import teams_of
 
 
@@ -66,7 +66,7 @@ def verify(settings: Settings, names: tuple[str, ...], everything: bool) -> None
     """Look for the TXT record of domains; exits 1 when one is not proven."""
     if not names and not everything:
         raise click.UsageError("Name a domain, or give --all.")
-    resolver = make_resolver(split_host_port(settings.resolver) if settings.resolver else None)
+    resolver = resolver_of(settings)
     failed = False
     with connection():
         for row in _chosen(names, everything):

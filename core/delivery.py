@@ -25,6 +25,8 @@ class Event(StrEnum):
     """Refused for good because of the mailbox: the recipient is marked failing."""
     REFUSED_MESSAGE = "refused-message"
     """Refused for good because of this message or its sender."""
+    REFUSED_HERE = "refused-here"
+    """Refused by this relay: the author's domain asks to refuse what it did not authenticate (DMARC)."""
     DEFERRED = "deferred"
     LEFT_OUT = "left-out"
     """The alias counts as served without this recipient: its owner is told, once a day at most."""

@@ -13,11 +13,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from core.delivery import why_refused
-from core.models import Alias, Notice, Person, Recipient, by_id
+from core.models import Alias, DkimKey, Notice, Person, Recipient, by_id
 from core.notices import can_be_told
 from core.recipients import PROOF, PROOF_LASTS, proof_expires, proof_token
 from core.secrets import derive_key, keyed_hash
 from core.settings import Settings
+from core.signing_keys import record_needed_until
 
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates" / "letters"),
@@ -73,7 +74,10 @@ def _facts(notice: Notice, settings: Settings, now: datetime) -> dict[str, Any] 
     """Load what the template speaks of, by the ids that the notice keeps."""
     ids = json.loads(notice.subject_ids)
     facts: dict[str, Any] = {"project": settings.project_name, "portal": settings.public_url}
-    tables = {"alias": Alias, "person": Person, "newcomer": Person, "recipient": Recipient}
+    tables = {
+        "alias": Alias, "person": Person, "newcomer": Person, "recipient": Recipient,
+        "key": DkimKey, "old_key": DkimKey,
+    }  # fmt: skip
     for name, row_id in ids.items():
         row = by_id(tables[name], row_id)
         if row is None:
@@ -84,6 +88,10 @@ def _facts(notice: Notice, settings: Settings, now: datetime) -> dict[str, Any] 
         facts["why"] = why_refused(facts["recipient"].failing_with or "")
     if notice.kind == "relay-refused":
         facts["subject"] = notice.unique_key.split(":")[3]
+    if notice.kind == "signing-key-missing" and facts["key"].missing_since is None:
+        return None  # it is shown again
+    if "old_key" in facts:
+        facts["until"] = record_needed_until(facts["old_key"])
     if notice.kind == PROOF:
         recipient = facts["recipient"]
         if recipient.proof_nonce is None or not notice.unique_key.endswith(recipient.proof_nonce):

@@ -368,10 +368,42 @@ class StashedAnswer(Table):
     expires_at = UtcDateTimeField(index=True)
 
 
+class DkimKey(Table):
+    """A key that signs and seals mail of a domain (`core.signing_keys`).
+
+    It waits until DNS was seen to show it, is in use then, and retires when the next one is published.
+    """
+
+    id = AutoField()
+    domain = CharField(253)
+    """A name in lower case and A-labels: a mail domain, or one that the settings name."""
+    selector = CharField(63)
+    algorithm = CharField(10)
+    """`rsa` or `ed25519`, as the record's `k=` says (RFC 6376 §3.6.1, RFC 8463 §4.2)."""
+    record = TextField()
+    """The TXT record of its public half."""
+    sealed = BlobField(null=True)
+    """The private half, encrypted; None after it was erased."""
+    created_at = UtcDateTimeField()
+    published_at = UtcDateTimeField(null=True)
+    """When DNS was first seen to show the record."""
+    retired_at = UtcDateTimeField(null=True)
+    missing_since = UtcDateTimeField(null=True)
+    """Since when DNS clearly does not show a key that is in use."""
+
+    class Meta:
+        indexes = ((("domain", "selector"), True),)
+
+    @property
+    def record_name(self) -> str:
+        """Where DNS publishes the record (RFC 6376 §3.6.2.1)."""
+        return f"{self.selector}._domainkey.{self.domain}"
+
+
 TABLES: tuple[type[Table], ...] = (
     Domain, DomainTeam, TeamReading, Person, Identity, Alias, AliasOwner, Recipient, AliasRecipient,
     DeliveryCount, Membership, AccountFact, Waiver, Notice, Session, RoleGrant, ReservedName,
-    AuditEntry, AuditValue, UsedNonce, StashedAnswer,
+    AuditEntry, AuditValue, UsedNonce, StashedAnswer, DkimKey,
 )  # fmt: skip
 
 

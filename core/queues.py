@@ -30,6 +30,7 @@ class Job(StrEnum):
     SYNC_ALL_TEAMS = "workers.jobs.sync_all_teams"
     SEND_NOTICES = "workers.jobs.send_notices"
     SWEEP = "workers.jobs.sweep"
+    CHECK_SIGNING_KEYS = "workers.jobs.check_signing_keys"
 
 
 _QUEUE_OF = {
@@ -38,6 +39,7 @@ _QUEUE_OF = {
     Job.SYNC_ALL_TEAMS: "sync",
     Job.SEND_NOTICES: "mail",
     Job.SWEEP: "sync",
+    Job.CHECK_SIGNING_KEYS: "sync",
 }
 
 

@@ -4,6 +4,7 @@ import logging
 import sys
 
 import structlog
+from peewee import DatabaseError
 
 from core import audit, database
 from core.settings import Settings, SettingsError, load_settings
@@ -18,6 +19,20 @@ def start() -> Settings:
         raise SystemExit(78) from None  # EX_CONFIG of sysexits.h
     prepare(settings)
     return settings
+
+
+def require_tables() -> None:
+    """End the process with a sentence when the database's tables are older than this version.
+
+    A database that is gone for the moment is no reason to end: whoever asks it next says so.
+    """
+    try:
+        pending = database.pending_migrations()
+    except DatabaseError:
+        return
+    if pending:
+        sys.stderr.write("Waypost cannot start:\nThe tables are older than it: run `waypost migrate`.\n")
+        raise SystemExit(78)
 
 
 def prepare(settings: Settings) -> None:

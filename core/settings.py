@@ -108,7 +108,7 @@ class Settings(BaseSettings):
         default=0, ge=0, le=256, description="Processes of the relay; 0 means one a core."
     )
     relay_memory_limit: int = Field(
-        default=512 * 1024 * 1024,
+        default=256 * 1024 * 1024,
         ge=1024 * 1024,
         description="Memory for messages in flight in one process of the relay, in octets. Past it, 452.",
     )
@@ -121,6 +121,29 @@ class Settings(BaseSettings):
     relay_trusted_networks: CommaList = Field(
         default=["127.0.0.0/8", "::1/128"],
         description="Networks whose hosts have no limits of their own at the relay, as a Postfix in front.",
+    )
+    mail_authentication: Literal["enforce", "mark", "off"] = Field(
+        default="enforce",
+        description="`enforce` refuses mail which its author's domain asks to refuse (DMARC), `mark` only "
+        "says so in the header, `off` checks and seals nothing, for a relay behind a server that does.",
+    )
+    trusted_sealers: CommaList = Field(
+        default=[],
+        description="Domains whose ARC seals vouch for mail that fails DMARC. Comma separated.",
+    )
+    trusted_lists: CommaList = Field(
+        default=[],
+        description="Domains of mailing lists whose mail passes although it fails DMARC. Comma separated.",
+    )
+    trusted_upstreams: CommaList = Field(
+        default=[],
+        description="Networks of your own servers that pass mail on to the relay, such as a backup MX: the "
+        "sender's address is then read from their Received fields. Comma separated.",
+    )
+    dmarc_overrides: CommaList = Field(
+        default=[],
+        description="`domain=none|quarantine|reject`: the strictest DMARC policy that is followed for an "
+        "author's domain and what is below it. Comma separated.",
     )
     srs_max_age_days: int = Field(
         default=21, ge=1, le=500, description="How many days a rewritten envelope sender leads back."
@@ -295,7 +318,28 @@ class Settings(BaseSettings):
             split_host_port(value)
         return value
 
-    @field_validator("relay_trusted_networks")
+    @field_validator("trusted_sealers", "trusted_lists")
+    @classmethod
+    def _domains(cls, value: list[str]) -> list[str]:
+        try:
+            return [to_ascii_domain(item) for item in value]
+        except AddressError as error:
+            raise ValueError(f"must be domains such as lists.example.org ({error})") from None
+
+    @field_validator("dmarc_overrides")
+    @classmethod
+    def _overrides(cls, value: list[str]) -> list[str]:
+        for item in value:
+            domain, _, policy = item.partition("=")
+            if policy not in ("none", "quarantine", "reject"):
+                raise ValueError("must be like example.org=quarantine (or none, or reject)")
+            try:
+                to_ascii_domain(domain)
+            except AddressError as error:
+                raise ValueError(f"must begin with a domain ({error})") from None
+        return value
+
+    @field_validator("relay_trusted_networks", "trusted_upstreams")
     @classmethod
     def _networks(cls, value: list[str]) -> list[str]:
         for item in value:

@@ -74,7 +74,7 @@ class Stack:
         self._start_world()
         self.environment = self._environment()
         self.waypost("migrate")
-        self._prove_domains()
+        self._make_keys(self._prove_domains())
         for name, command in self.procfile().items():
             self.run(name, command)
         self._wait_for("web", self._portal_answers)
@@ -188,13 +188,25 @@ class Stack:
         """What the sign-in button calls the provider."""
         return NAME if self._roster else "Ubuntu One"
 
-    def _prove_domains(self) -> None:
-        """Add Ubuntu's domains, publish their records at the pretend resolver, have them verified."""
-        for line in self.waypost("domain", "add", "--preset", "ubuntu").splitlines():
-            name, kind, text = line.split(" ", 2)
-            order = {"add": [[name, kind, text]]}
-            httpx.post(f"{self.world['control_url']}_control", json=order, timeout=10).raise_for_status()
+    def _prove_domains(self) -> list[str]:
+        """Add Ubuntu's domains, publish their records, have them verified; return their names."""
+        lines = self.waypost("domain", "add", "--preset", "ubuntu").splitlines()
+        records = [line.split(" ", 2) for line in lines]
+        self._publish(records)
         self.waypost("domain", "verify", "--all")
+        return [name for name, *_ in records]
+
+    def _make_keys(self, domains: list[str]) -> None:
+        """Make a signing key for each domain and for our own mail, publish them, have them in use."""
+        own = self.environment["MAIL_FROM"].rpartition("@")[2]
+        lines = self.waypost("keys", "create", *domains, own).splitlines()
+        self._publish([line.replace(" IN ", " ").split(" ", 2) for line in lines if not line.startswith(";")])
+        self.waypost("keys", "check")
+
+    def _publish(self, records: list[list[str]]) -> None:
+        """Put records, as name, type and value, into the pretend resolver."""
+        url = f"{self.world['control_url']}_control"
+        httpx.post(url, json={"add": records}, timeout=10).raise_for_status()
 
     def _portal_answers(self) -> bool:
         try:

@@ -31,6 +31,7 @@ class Target:
     name: the alias, or the address itself where no alias is behind it. sender: the path of the
     envelope sender toward the recipients. marks: the aliases whose loop mark a copy carries.
     refused: what is known at once, before any try (the mail has passed this alias already, say).
+    head: the fields that stand on top of a copy.
     """
 
     name: str
@@ -40,6 +41,12 @@ class Target:
     order: Order = Order.ALL
     marks: tuple[str, ...] = ()
     refused: Result | None = None
+    head: bytes = b""
+
+    @property
+    def domain(self) -> str:
+        """The domain of the alias."""
+        return self.name.rpartition("@")[2]
 
 
 @dataclass(frozen=True)
@@ -93,8 +100,9 @@ class _Line:
 class Transaction:
     """One message on its way to all its targets.
 
-    message: stays in memory until it is written everywhere it goes. received: our Received field.
-    steps: where to note the dialogues, for our own mail.
+    message: stays in memory until it is written everywhere it goes. answer_by: when its sender must
+    have an answer, in seconds of the event loop's clock. steps: where to note the dialogues, for our
+    own mail.
     """
 
     def __init__(
@@ -102,12 +110,12 @@ class Transaction:
         delivery: Delivery,
         message: Message,
         targets: Sequence[Target],
-        received: bytes,
+        answer_by: float,
         steps: Steps = None,
     ) -> None:
         self._delivery = delivery
         self._message = message
-        self._received = received
+        self._answer_by = answer_by
         self._steps = steps
         self._lines = [_Line(target) for target in targets]
         self._tries: dict[str, _Try] = {}
@@ -116,14 +124,14 @@ class Transaction:
         self._marks = delivery.marks.open(message, [target.name for target in targets])
 
     async def run(self) -> Verdict:
-        """Deliver, and return what the sender hears, at the latest after `answer_within` seconds.
+        """Deliver, and return what the sender hears, at the latest at `answer_by`.
 
         Afterwards say by `settle` whether the sender has heard it.
         """
         for line in self._lines:
             self._advance(line)
         if self._running:
-            timer = self._finished.get_loop().call_later(self._delivery.limits.answer_within, self.interrupt)
+            timer = self._finished.get_loop().call_at(self._answer_by, self.interrupt)
             try:
                 await self._finished
             finally:
@@ -205,7 +213,7 @@ class Transaction:
         return Mail(
             target.sender,
             recipient,
-            self._received + self._delivery.tracer.loop_fields(sorted(ways)),
+            target.head + self._delivery.tracer.loop_fields(sorted(ways)),
             message.body,
             message.is_8bit,
             not (target.sender.isascii() and recipient.isascii())

@@ -8,7 +8,8 @@ from core.addresses import Address
 from core.routing import Fate, Reply
 from relay.accept import Accepted, Refused
 from relay.deliver import Target
-from relay.server import Service, Session
+from relay.server import Session
+from relay.service import Service
 
 _LONGEST_STEP = 400
 _MOST_STEPS = 60

@@ -8,6 +8,7 @@ from core import runtime
 from core.queues import QUEUES, broker, wait_for_broker
 
 settings = runtime.start()
+runtime.require_tables()
 wait_for_broker(settings)
 Worker(list(QUEUES), connection=broker(settings), serializer=JSONSerializer).work(
     with_scheduler=True, logging_level=settings.log_level

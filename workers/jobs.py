@@ -8,9 +8,12 @@ from functools import cache
 import structlog
 
 from core import outbox, runtime, sync
+from core.audit import Actor
 from core.database import connection, utc_now
 from core.directories import Deadline, Directory
 from core.directories.configured import make_directory
+from core.domains import resolver_of
+from core.key_watch import check_keys
 from core.queues import Job, enqueue
 from core.settings import Settings
 from core.standing import mapped_teams
@@ -68,6 +71,12 @@ def send_notices() -> None:
 
 
 def sweep() -> None:
-    """Delete what has served: old nonces, stashed answers, sessions."""
+    """Delete what has served: old nonces, stashed answers, sessions, retired private keys."""
     _settings()
     sweep_rows(utc_now())
+
+
+def check_signing_keys() -> None:
+    """Look whether DNS shows the keys that sign; one that waited for it comes into use."""
+    settings = _settings()
+    check_keys(Actor("job:check_signing_keys"), settings, resolver_of(settings), utc_now())

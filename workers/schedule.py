@@ -15,6 +15,7 @@ EVERY = {
     Job.SEND_NOTICES: (jobs.send_notices, 60),
     Job.SYNC_ALL_TEAMS: (jobs.sync_all_teams, 900),
     Job.SWEEP: (jobs.sweep, 3600),
+    Job.CHECK_SIGNING_KEYS: (jobs.check_signing_keys, 600),
 }
 """Job: its function and the seconds between two runs."""
 
@@ -35,6 +36,7 @@ class UniqueCronJob(CronJob):
 def main() -> None:
     """Run the schedule until it is told to stop."""
     settings = runtime.start()
+    runtime.require_tables()
     wait_for_broker(settings)
     scheduler = CronScheduler(connection=broker(settings), logging_level=settings.log_level)
     scheduler._cron_jobs.extend(UniqueCronJob(settings, job) for job in EVERY)

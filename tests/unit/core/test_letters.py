@@ -10,7 +10,7 @@ import pytest
 
 from core.addresses import parse_address
 from core.letters import Letter, write_letter
-from core.models import Alias, Domain, Notice, Person, Recipient
+from core.models import Alias, DkimKey, Domain, Notice, Person, Recipient
 from core.notices import tell_admins, tell_ops, tell_owner, tell_person, tell_recipient
 from core.recipients import add_recipient, resend_proof, verify_recipient
 from core.sync import clean_name
@@ -45,6 +45,14 @@ def write_one(settings, now):
     return lambda moment=now: write_letter(Notice.get(), settings, moment)
 
 
+def make_key(now, selector: str) -> DkimKey:
+    """A key that was missing in DNS and has retired."""
+    moments = dict.fromkeys(("created_at", "published_at", "retired_at", "missing_since"), now)
+    return DkimKey.create(
+        domain="proj.example", selector=selector, algorithm="rsa", record="v=DKIM1; p=", **moments
+    )
+
+
 def parse(letter: Letter | None) -> EmailMessage:
     """Read a letter as a mail program does, and see that its header is what it must be."""
     assert letter is not None
@@ -65,6 +73,7 @@ def parse(letter: Letter | None) -> EmailMessage:
 NOTICES = [
     *("verify-recipient", "address-created", "identity-joined", "name-taken-over"),
     *("recipient-failing", "recipient-left-out", "relay-refused"),
+    *("signing-key-in-use", "signing-key-missing"),
 ]
 
 
@@ -82,6 +91,9 @@ def kind(request, ada, alias, now) -> str:
         tell_ops(request.param, newcomer, {"person": ada.id, "newcomer": newcomer.id}, "key", now)
     elif request.param == "relay-refused":
         tell_ops(request.param, None, {}, "about-us:2026-11-26:5.7.1:home.example.net", now)
+    elif request.param.startswith("signing-key-"):
+        old, key = [make_key(now, selector) for selector in ("old", "new")]
+        tell_ops(request.param, None, {"key": key.id, "old_key": old.id}, "key", now)
     else:
         ids = {"recipient": ada.recipients.get().id, "alias": alias.id}
         tell_person(ada, request.param, ids, "key", now)
