@@ -25,6 +25,8 @@ from mailauth.resolver import DnsResolver
 from mailauth.srs import Srs
 from relay import faults
 from relay.accept import Acceptor, Senders
+from relay.alias_cache import AliasCache
+from relay.alias_changes import ChangeListener
 from relay.authenticate import Authentication, Mode
 from relay.client import Opening, Tls
 from relay.counters import Counters, Sink
@@ -78,15 +80,19 @@ class Relay:
         self._pool = Pool(_opening(settings), self.limits, _own_ports(settings))
         self._listeners: list[asyncio.Server] = []
         self._chores: list[asyncio.Task[None]] = []
+        self._aliases = AliasCache()
+        self._changes: ChangeListener | None = None
         self.service = self._service(settings, table, sink)
 
     def _service(self, settings: Settings, table: Callable[[], AliasTable] | None, sink: Sink) -> Service:
         limits, own_names = self.limits, (settings.relay_hostname,)
-        is_remote = not settings.database_url.startswith("sqlite:///")
+        if table is None and not settings.database_url.startswith("sqlite:///"):
+            self._changes = ChangeListener(settings.database_url, self._aliases)
         directory = Directory(
             table or (lambda: open_alias_table(settings.database_url)),
             settings.ops_address,
-            threads=8 if is_remote and table is None else 0,
+            threads=8 if self._changes else 0,
+            cache=self._aliases,
         )
         secrets = [secret.encode() for secret in settings.srs_secrets]
         senders = Senders(
@@ -139,6 +145,8 @@ class Relay:
         """
         loop = asyncio.get_running_loop()
         await self._read_keys()
+        if self._changes is not None:
+            self._changes.start()
         if isinstance(self._marks, ValkeyMarks):
             await self._marks.start()  # first, or a retry after a crash would not be known
         for listener in inbound:
@@ -170,6 +178,8 @@ class Relay:
         await self._flush()
         if isinstance(self._marks, ValkeyMarks):
             await self._marks.close()
+        if self._changes is not None:
+            await self._changes.stop()
         self._executor.shutdown(wait=False)
         self._signers.shutdown(wait=False)
 

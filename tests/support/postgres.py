@@ -58,9 +58,14 @@ class PostgresServer:
             capture_output=True,
             cwd="/",
         )
+        self.resume()
+
+    def resume(self) -> None:
+        """Start it with the data that it has."""
+        data = str(self._folder / "data")
         options = [part for name, value in _CONFIGURATION.items() for part in ("-c", f"{name}={value}")]
         port = ["-p", str(self._port)]
-        with (self._folder / "log").open("wb") as log:
+        with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*_as_system_user(), str(self._binaries / "postgres"), "-D", data, *port, *options],
                 stdout=log,
@@ -70,7 +75,12 @@ class PostgresServer:
         self._wait_until_it_answers(self._process)
 
     def stop(self) -> None:
-        """End the server by its process id and remove its files."""
+        """End the server and remove its files."""
+        self.halt()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def halt(self) -> None:
+        """End the server by its process id."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)  # "fast shutdown": clients are cut off
             try:
@@ -78,7 +88,6 @@ class PostgresServer:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def url(self, name: str) -> str:
         """Return DATABASE_URL for one of its databases."""
