@@ -9,15 +9,15 @@ from core.addresses import is_claimable_local_part
 from core.audit import Actor, record
 from core.database import write
 from core.eligibility import Decision
+from core.erased import names_left_by, owner_hashes
 from core.facts import Answer
-from core.models import Alias, Domain, Identity, Person, Recipient, ReservedName
+from core.models import Alias, Domain, ErasedOwner, Person, Recipient, ReservedName
 from core.notices import tell_admins
 from core.ownership import lock_person, own_alias, recipients_of
 from core.recipients import attach, mark_reachable, recipient_for
 from core.reserved import is_reserved
 from core.roles import first_recipient
 from core.routing import Entitlement, Switch
-from core.secrets import derive_key, keyed_hash
 from core.standing import decision_for
 
 NEXT_NAME_AFTER = timedelta(days=365)
@@ -91,16 +91,17 @@ def _claim(person_id: int, domain: Domain, recipient: str | None, record_secret:
         alias = Alias.get_or_none(Alias.domain == domain, Alias.local_part == local_part)
         if alias is not None:
             return _take_again(alias, person, recipient, record_secret, now)
-        if _has_other_name(person, domain, local_part, now):
+        if _has_other_name(person, domain, local_part, record_secret, now):
             raise ClaimRefused(ClaimProblem.ONE_NAME)
-        return _make(person, domain, local_part, recipient, now)
+        target = _first_target(person, recipient, now)
+        return give_new(Actor.person(person.id), person, domain, local_part, target, now)
 
 
 def _take_again(
     alias: Alias, person: Person, address: str | None, record_secret: str, now: datetime
 ) -> Alias:
     """A name that was given before: its owner may have it again, nobody else may."""
-    if alias.person_id != person.id and not _was_erased_owner(alias, person, record_secret):
+    if alias.person_id != person.id and not names_left_by(person, record_secret, [alias.id]):
         raise ClaimRefused(ClaimProblem.TAKEN)
     if (
         alias.person_id == person.id
@@ -108,31 +109,41 @@ def _take_again(
         and alias.entitlement == Entitlement.ENTITLED
     ):
         return alias
-    alias.person, alias.erased_owner = person, None
+    target = None if recipients_of(alias) else _first_target(person, address, now)
+    return give_again(Actor.person(person.id), alias, person, target, now)
+
+
+def give_again(actor: Actor, alias: Alias, person: Person, target: Recipient | None, now: datetime) -> Alias:
+    """Give somebody a name that was theirs before. In a transaction.
+
+    target: where mail shall go, for a name that has no recipient any more.
+    """
+    alias.person = person
+    ErasedOwner.delete().where(ErasedOwner.alias == alias).execute()
     alias.entitlement, alias.grace_until = Entitlement.ENTITLED, None
     alias.switch, alias.switched_at = Switch.ON, now
     alias.save()
-    if not recipients_of(alias):
-        attach(alias, _first_target(person, address, now))
+    if target is not None:
+        attach(alias, target)
     mark_reachable(alias, now)
-    record(Actor.person(person.id), "alias-taken-again", _ids(alias, person), {"alias": alias.text}, now)
+    record(actor, "alias-taken-again", _ids(alias, person), {"alias": alias.text}, now)
     return alias
 
 
-def _was_erased_owner(alias: Alias, person: Person, record_secret: str) -> bool:
-    if alias.erased_owner is None:
-        return False
-    key = derive_key(record_secret, "erased owner")
-    identities = Identity.select().where(Identity.person == person)
-    return any(keyed_hash(key, i.issuer, i.subject) == alias.erased_owner for i in identities)
+def _has_other_name(
+    person: Person, domain: Domain, local_part: str, record_secret: str, now: datetime
+) -> bool:
+    """Whether one name a person and domain (after a rename: one more in 12 months) is used up.
 
-
-def _has_other_name(person: Person, domain: Domain, local_part: str, now: datetime) -> bool:
-    """Whether one name a person and domain (after a rename: one more in 12 months) is used up."""
+    A name that they left when they were erased counts too, from that day on.
+    """
+    left = ErasedOwner.select(ErasedOwner.alias).where(
+        ErasedOwner.owner.in_(owner_hashes(person, record_secret))
+    )
     others = list(
         Alias.select()
         .where(
-            Alias.person == person,
+            (Alias.person == person) | Alias.id.in_(left),
             Alias.domain == domain,
             Alias.local_part != local_part,
             Alias.by_self_service == True,  # noqa: E712 -- SQL
@@ -142,13 +153,34 @@ def _has_other_name(person: Person, domain: Domain, local_part: str, now: dateti
     return any(now - alias.created_at < NEXT_NAME_AFTER for alias in others[1:])
 
 
-def _make(person: Person, domain: Domain, local_part: str, address: str | None, now: datetime) -> Alias:
-    target = _first_target(person, address, now)
-    alias = Alias.create(domain=domain, local_part=local_part, person=person, switched_at=now, created_at=now)
-    attach(alias, target)
+def give_new(
+    actor: Actor,
+    person: Person,
+    domain: Domain,
+    local_part: str,
+    target: Recipient | None,
+    now: datetime,
+    *,
+    by_self_service: bool = True,
+) -> Alias:
+    """Give somebody a name that was nobody's. In a transaction; raises IntegrityError when it is somebody's.
+
+    target: where mail shall go; None when nothing is known yet.
+    """
+    alias = Alias.create(
+        domain=domain,
+        local_part=local_part,
+        person=person,
+        by_self_service=by_self_service,
+        switched_at=now,
+        created_at=now,
+    )
+    if target is not None:
+        attach(alias, target)
     mark_reachable(alias, now)
-    values = {"alias": alias.text, "recipient": target.address}
-    record(Actor.person(person.id), "alias-claimed", _ids(alias, person), values, now)
+    values = {"alias": alias.text, "recipient": target.address if target is not None else None}
+    verb = "alias-claimed" if by_self_service else "alias-granted"
+    record(actor, verb, _ids(alias, person), values, now)
     tell_admins(domain, "address-created", person, {"alias": alias.id}, f"created:{alias.id}", now)
     return alias
 

@@ -17,6 +17,8 @@ class Condition(StrEnum):
     ACCOUNT_VALID = "account-valid"
     COC_SIGNED = "coc-signed"
     TEAM_MEMBER = "team-member"
+    WAIVER = "waiver"
+    """Stands in for the team: an admin has granted it (`core.waivers`)."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class PersonFacts:
     coc_signed: Fact | None = None
     memberships: Mapping[str, Fact] | None = None
     """By team name."""
+    waivers: Mapping[int, datetime | None] | None = None
+    """Domains that an admin opened for them, by id, each until when; None means without an end."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class DomainRules:
     coc_required: bool
     teams: Sequence[str]
     """Membership in one of them is enough, directly or through a sub-team."""
+    domain_id: int = 0
+    """To find the waivers for it."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,8 @@ class Reason:
     fact: Fact | None = None
     claimable: bool = True
     """Whether it stands firmly enough for a claim: a *yes* of the last 24 hours."""
+    until: datetime | None = None
+    """When a waiver ends."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +109,19 @@ def decide(person: PersonFacts, domain: DomainRules, now: datetime) -> Decision:
         reasons.append(_of_fact(Condition.ACCOUNT_VALID, person.valid, now))
         if domain.coc_required:
             reasons.append(_of_fact(Condition.COC_SIGNED, person.coc_signed, now))
-        reasons.append(_of_teams(person.memberships or {}, domain.teams, now))
+        of_teams = _of_teams(person.memberships or {}, domain.teams, now)
+        by_team = of_teams.answer is Answer.YES and of_teams.claimable
+        reasons.append(of_teams if by_team else _waiver(person, domain, now) or of_teams)
     return Decision(tuple(reasons))
+
+
+def _waiver(person: PersonFacts, domain: DomainRules, now: datetime) -> Reason | None:
+    """Return the waiver that stands in for a team now, or None."""
+    waivers = person.waivers or {}
+    if domain.domain_id not in waivers:
+        return None
+    until = waivers[domain.domain_id]
+    return Reason(Condition.WAIVER, Answer.YES, until=until) if until is None or now < until else None
 
 
 def _plain(condition: Condition, holds: bool) -> Reason:

@@ -13,7 +13,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from core.delivery import why_refused
-from core.models import Alias, DkimKey, Notice, Person, Recipient, by_id
+from core.fresh import CODE, CODE_LASTS, code_key, code_of
+from core.models import Alias, DkimKey, Notice, Person, Recipient, Session, Waiver, by_id
 from core.notices import can_be_told
 from core.recipients import PROOF, PROOF_LASTS, proof_expires, proof_token
 from core.secrets import derive_key, keyed_hash
@@ -63,6 +64,8 @@ def write_letter(notice: Notice, settings: Settings, now: datetime) -> Letter | 
 
 
 def _address_of(notice: Notice, settings: Settings) -> str:
+    if notice.address is not None:
+        return str(notice.address)
     if notice.recipient is not None:
         return str(notice.recipient.address)
     if notice.to_sign_in and notice.person is not None:
@@ -73,9 +76,12 @@ def _address_of(notice: Notice, settings: Settings) -> str:
 def _facts(notice: Notice, settings: Settings, now: datetime) -> dict[str, Any] | None:
     """Load what the template speaks of, by the ids that the notice keeps."""
     ids = json.loads(notice.subject_ids)
-    facts: dict[str, Any] = {"project": settings.project_name, "portal": settings.public_url}
+    facts: dict[str, Any] = {
+        "project": settings.project_name, "portal": settings.public_url, "ops": settings.ops_address
+    }  # fmt: skip
     tables = {
         "alias": Alias, "person": Person, "newcomer": Person, "recipient": Recipient,
+        "waiver": Waiver, "session": Session,
         "key": DkimKey, "old_key": DkimKey,
     }  # fmt: skip
     for name, row_id in ids.items():
@@ -92,6 +98,13 @@ def _facts(notice: Notice, settings: Settings, now: datetime) -> dict[str, Any] 
         return None  # it is shown again
     if "old_key" in facts:
         facts["until"] = record_needed_until(facts["old_key"])
+    if notice.kind == "waiver-asked" and facts["waiver"].state != "asked":
+        return None  # decided or withdrawn meanwhile
+    if notice.kind == CODE:
+        session = facts["session"]
+        if notice.unique_key != code_key(session) or now > session.code_sent_at + CODE_LASTS:
+            return None  # used meanwhile, too old, or a newer mail is on its way
+        facts["code"], facts["minutes"] = code_of(session, settings.secret_key), CODE_LASTS.seconds // 60
     if notice.kind == PROOF:
         recipient = facts["recipient"]
         if recipient.proof_nonce is None or not notice.unique_key.endswith(recipient.proof_nonce):

@@ -79,6 +79,10 @@ class Person(Table):
     sign_in_email = CharField(400, null=True)
     sign_in_email_proven = BooleanField(default=False)
     language = CharField(10, default="en")
+    language_chosen = BooleanField(default=False)
+    """Whether they chose it themselves: a sign-in does not change it then."""
+    muted = TextField(default="[]")
+    """JSON list of the kinds of notice that they do not want (`core.preferences`)."""
     banned_at = UtcDateTimeField(null=True)
     asked_at = UtcDateTimeField(null=True)
     """When the directory was last asked about this person and answered."""
@@ -130,8 +134,6 @@ class Alias(Table):
     reserved_issuer = CharField(255, null=True)
     reserved_subject = CharField(255, null=True)
     """The identity that may take a reserved address over."""
-    erased_owner = CharField(64, null=True)
-    """HMAC of an erased owner's identity: only that identity may claim the name again."""
     created_at = UtcDateTimeField()
 
     class Meta:
@@ -141,6 +143,20 @@ class Alias(Table):
     def text(self) -> str:
         """The whole address."""
         return f"{self.local_part}@{self.domain.name}"
+
+
+class ErasedOwner(Table):
+    """All that is left of an owner who was erased: only the same identity may claim the name again."""
+
+    alias_id: int
+
+    id = AutoField()
+    alias = ForeignKeyField(Alias, backref="erased_owners", on_delete="CASCADE")  # type: ignore[assignment]
+    owner = CharField(64, index=True)
+    """HMAC of the issuer and subject of one of the owner's identities (`core.erased`)."""
+
+    class Meta:
+        indexes = ((("alias", "owner"), True),)
 
 
 class AliasOwner(Table):
@@ -250,19 +266,27 @@ class AccountFact(Table):
 
 
 class Waiver(Table):
-    """What a person asks for beyond the rules, and what an admin said."""
+    """What a person asks for beyond the rules, and what an admin said (`core.waivers`)."""
+
+    person_id: int
+    domain_id: int
 
     id = AutoField()
     person = ForeignKeyField(Person, backref="waivers", on_delete="CASCADE")
     kind = CharField(20)
     domain = ForeignKeyField(Domain, on_delete="CASCADE")
     local_part = CharField(64, null=True)
+    """The name that is asked for; None for the other kinds."""
     reason = TextField()
     state = CharField(10, default="asked")
     ends_at = UtcDateTimeField(null=True)
+    """Until when: as asked for, and once it is granted as granted. None for as long as nobody ends it."""
     asked_at = UtcDateTimeField()
     decided_at = UtcDateTimeField(null=True)
     answer = TextField(default="")
+
+    class Meta:
+        indexes = ((("state", "asked_at"), False),)
 
 
 class Notice(Table):
@@ -277,6 +301,8 @@ class Notice(Table):
     recipient = ForeignKeyField(Recipient, null=True, on_delete="CASCADE")
     """Where it goes; None for the person's sign-in address or the ops address."""
     to_sign_in = BooleanField(default=False)
+    address = CharField(400, null=True)
+    """Only in the last mail to somebody who was erased: the row goes as soon as that is sent."""
     subject_ids = TextField(default="{}")
     """JSON object of the rows it speaks of; never an address or a token."""
     unique_key = CharField(200, unique=True)
@@ -295,6 +321,8 @@ class Notice(Table):
 class Session(Table):
     """A signed-in browser."""
 
+    person_id: int
+
     id = AutoField()
     token_hash = CharField(64, unique=True)
     person = ForeignKeyField(Person, backref="sessions", on_delete="CASCADE")
@@ -302,7 +330,11 @@ class Session(Table):
     seen_at = UtcDateTimeField()
     """To the hour, so that reading a page writes nothing most of the time."""
     authenticated_at = UtcDateTimeField(null=True)
-    """When its owner last gave the password to the sign-in provider; None when nobody said so."""
+    """When its owner last proved who they are: by the provider's word, or by a code (`core.fresh`)."""
+    asked_anew = BooleanField(default=False)
+    """Whether the provider was asked for a fresh sign-in: without one a code may stand in."""
+    code_sent_at = UtcDateTimeField(null=True)
+    code_tries = IntegerField(default=0)
 
 
 class RoleGrant(Table):
@@ -421,8 +453,8 @@ class DkimKey(Table):
 
 
 TABLES: tuple[type[Table], ...] = (
-    Domain, DomainTeam, TeamReading, Person, Identity, Alias, AliasOwner, Recipient, AliasRecipient,
-    DeliveryCount, Membership, AccountFact, Waiver, Notice, Session, RoleGrant, ReservedName,
+    Domain, DomainTeam, TeamReading, Person, Identity, Alias, ErasedOwner, AliasOwner, Recipient,
+    AliasRecipient, DeliveryCount, Membership, AccountFact, Waiver, Notice, Session, RoleGrant, ReservedName,
     AuditEntry, AuditSubject, AuditValue, UsedNonce, StashedAnswer, DkimKey,
 )  # fmt: skip
 

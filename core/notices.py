@@ -4,13 +4,15 @@ A job sends them (`core.outbox`); the unique key makes sure that nothing is said
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from core.addresses import parse_address
 from core.domains import is_ours
 from core.models import Domain, Notice, Person, Recipient
+from core.preferences import MUTABLE, is_muted
 from core.roles import admin_recipients, first_recipient
+from core.secrets import new_token
 
 
 def tell_recipient(recipient: Recipient, kind: str, ids: Mapping[str, int], key: str, now: datetime) -> None:
@@ -55,6 +57,17 @@ def tell_owner(person: Person, kind: str, ids: Mapping[str, int], key: str, now:
         _write(kind, person, None, ids, f"{key}:sign-in", now, to_sign_in=True)
 
 
+def tell_sign_in_address(person: Person, kind: str, ids: Mapping[str, int], key: str, now: datetime) -> None:
+    """Write to a person's sign-in address alone, if `can_be_told` allows it. In a transaction."""
+    _write(kind, person, None, ids, key, now, to_sign_in=True)
+
+
+def tell_goodbye(addresses: Iterable[str], now: datetime) -> None:
+    """Write to the mailboxes of somebody being erased; a row goes when it is sent. In a transaction."""
+    for address in addresses:
+        _write("account-deleted", None, None, {}, f"account-deleted:{new_token()}", now, address=address)
+
+
 def _reaches_elsewhere(person: Person, known: set[str]) -> bool:
     """Whether the sign-in address is proven, no alias of ours, and none of those that are told anyway."""
     return can_be_told(person) and parse_address(str(person.sign_in_email)).key not in known
@@ -76,12 +89,16 @@ def _write(
     now: datetime,
     *,
     to_sign_in: bool = False,
+    address: str | None = None,
 ) -> None:
+    if kind in MUTABLE and is_muted(recipient.person if recipient else person if to_sign_in else None, kind):
+        return
     Notice.insert(
         kind=kind,
         person=person,
         recipient=recipient,
         to_sign_in=to_sign_in,
+        address=address,
         subject_ids=json.dumps(ids, sort_keys=True),
         unique_key=key,
         made_at=now,

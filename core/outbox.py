@@ -79,5 +79,8 @@ def _finish(notice_id: int, result: Submission, now: datetime) -> None:
         else:
             notice.due_at = now + min(max(age, SHORTEST_PAUSE), LONGEST_PAUSE)
         notice.lease_until = None
-        notice.save()
+        if notice.address is not None and (notice.sent_at or notice.failed_with):
+            notice.delete_instance()  # nothing else was left of them
+        else:
+            notice.save()
     log.info("notice", notice=notice_id, kind=notice.kind, outcome=result.outcome, code=result.code)

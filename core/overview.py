@@ -7,6 +7,7 @@ from datetime import datetime
 from core.addresses import is_claimable_local_part
 from core.aliases import ClaimProblem, local_part_of
 from core.eligibility import Decision
+from core.erased import names_left_by
 from core.models import Alias, AliasRecipient, Domain, Person, Recipient, ReservedName
 from core.reserved import is_reserved
 from core.routing import AliasFacts, Entitlement, Fate, Hold, RouteRecipient, Switch, alias_fate
@@ -35,14 +36,18 @@ class DomainRow:
     """Why the name cannot be claimed even by someone who is entitled."""
 
 
-def domain_rows(person: Person, now: datetime) -> list[DomainRow]:
-    """Make the rows of all domains for a person."""
+def domain_rows(person: Person, now: datetime, record_secret: str | None = None) -> list[DomainRow]:
+    """Make the rows of all domains for a person.
+
+    record_secret: the setting, to know an erased owner again; without it their name counts as taken.
+    """
     local_part = local_part_of(person)
     own: dict[int, list[AliasView]] = {}
     for view in alias_views(person, now):
         own.setdefault(view.alias.domain_id, []).append(view)
     standings = standings_of(person, now)
-    problems = _problems(person, local_part, [standing.domain.id for standing in standings])
+    domains = [standing.domain.id for standing in standings]
+    problems = _problems(person, local_part, domains, record_secret)
     return [
         DomainRow(
             standing.domain,
@@ -97,7 +102,9 @@ def _is_deliverable(recipient: Recipient, alias: Alias) -> bool:
     return recipient.verified_at is not None and recipient.person_id == alias.person_id
 
 
-def _problems(person: Person, local_part: str | None, domains: Sequence[int]) -> Mapping[int, ClaimProblem]:
+def _problems(
+    person: Person, local_part: str | None, domains: Sequence[int], record_secret: str | None
+) -> Mapping[int, ClaimProblem]:
     """Say for each domain why this name cannot be claimed there, in two queries for all domains."""
     if local_part is None:
         return {}
@@ -108,6 +115,12 @@ def _problems(person: Person, local_part: str | None, domains: Sequence[int]) ->
     kept_back = {row.domain_id for row in ReservedName.select().where(ReservedName.local_part == local_part)}
     problems = {i: ClaimProblem.RESERVED for i in domains if i in kept_back or None in kept_back}
     others = (Alias.person != person) | Alias.person.is_null()
-    for row in Alias.select(Alias.domain).where(Alias.local_part == local_part, others):
-        problems.setdefault(row.domain_id, ClaimProblem.TAKEN)
+    taken = list(
+        Alias.select(Alias.id, Alias.domain, Alias.person).where(Alias.local_part == local_part, others)
+    )
+    ownerless = [row.id for row in taken if row.person_id is None]
+    again = names_left_by(person, record_secret, ownerless) if record_secret else set()
+    for row in taken:
+        if row.id not in again:
+            problems.setdefault(row.domain_id, ClaimProblem.TAKEN)
     return problems

@@ -6,15 +6,21 @@ from core.routing import Switch
 
 
 class NotYours(LookupError):
-    """There is no such alias or recipient of this person: it is another's, given up, or was never there."""
+    """There is no such row of this person: it is another's, given up, or was never there; or they left."""
 
 
 def lock_person(person_id: int) -> Person:
-    """Load a person and let nobody else change their aliases until the transaction ends."""
+    """Load a person and let nobody else change their aliases until the transaction ends.
+
+    Raises NotYours when they were erased meanwhile.
+    """
     query = Person.select().where(Person.id == person_id)
     if database.obj.for_update:  # SQLite's write transaction has the whole database already
         query = query.for_update()
-    return query.get()
+    person = query.first()
+    if person is None:
+        raise NotYours("this person was erased")
+    return person  # type: ignore[no-any-return]
 
 
 def own_alias(person: Person, alias_id: int) -> Alias:

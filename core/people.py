@@ -13,7 +13,7 @@ from core.domains import is_ours
 from core.facts import Answer
 from core.models import Alias, Identity, Person, Recipient
 from core.notices import tell_ops, tell_person
-from core.ownership import lock_person
+from core.ownership import NotYours, lock_person
 from core.routing import Hold
 from core.sessions import end_all_sessions, open_session
 from core.sync import PersonReading, clean_name, store_reading
@@ -41,6 +41,8 @@ class SignIn:
     language: str | None = None
     authenticated_at: datetime | None = None
     """When the person last gave the password, as far as the provider says."""
+    asked_anew: bool = False
+    """Whether the provider was asked to have the person sign in anew (`core.fresh`)."""
 
 
 def sign_in(arrival: SignIn, reading: PersonReading, now: datetime) -> tuple[Person, str]:
@@ -55,7 +57,7 @@ def sign_in(arrival: SignIn, reading: PersonReading, now: datetime) -> tuple[Per
         raise SignInRefused("Your Launchpad account is suspended.")
     try:
         return _sign_in(arrival, reading, now)
-    except IntegrityError:  # the same identity came in by another tab just now
+    except (IntegrityError, NotYours):  # the same identity came in, or was erased, in another tab just now
         return _sign_in(arrival, reading, now)
 
 
@@ -70,7 +72,8 @@ def _sign_in(arrival: SignIn, reading: PersonReading, now: datetime) -> tuple[Pe
         _take_hints(person, arrival)
         store_reading(person, reading, now)
         _first_recipient(person, now)
-        return person, open_session(person, now, arrival.authenticated_at)
+        token = open_session(person, now, arrival.authenticated_at, asked_anew=arrival.asked_anew)
+        return person, token
 
 
 def _person_of(arrival: SignIn, reading: PersonReading, now: datetime) -> Person:
@@ -115,7 +118,7 @@ def _take_hints(person: Person, arrival: SignIn) -> None:
             person.sign_in_email_proven = arrival.email_proven
         except AddressError:
             pass  # a hint that is no address is no hint
-    if arrival.language in ("en", "ja"):
+    if arrival.language in ("en", "ja") and not person.language_chosen:
         person.language = arrival.language
 
 

@@ -12,15 +12,24 @@ LASTS = timedelta(days=30)
 """A session ends this long after it was last used."""
 
 
-def open_session(person: Person, now: datetime, authenticated_at: datetime | None = None) -> str:
+def open_session(
+    person: Person, now: datetime, authenticated_at: datetime | None = None, *, asked_anew: bool = False
+) -> str:
     """Begin a session; return its token, which is stored only as a hash. In a transaction.
 
-    authenticated_at: when the person last gave the password, if the provider says so.
+    authenticated_at: when the person last gave the password, if the provider says so. asked_anew:
+    whether it was asked to (`core.fresh`).
     """
     token = new_token()
     times = {"created_at": now, "seen_at": _hour(now), "authenticated_at": authenticated_at}
-    Session.create(token_hash=token_hash(token), person=person, **times)
+    Session.create(token_hash=token_hash(token), person=person, asked_anew=asked_anew, **times)
     return token
+
+
+def sessions_of(person: Person, now: datetime) -> list[Session]:
+    """Return a person's live sessions, the last used first."""
+    live = (Session.person == person) & (Session.seen_at >= now - LASTS)
+    return list(Session.select().where(live).order_by(Session.seen_at.desc(), Session.id.desc()))
 
 
 def find_session(token: str, now: datetime) -> Session | None:
@@ -44,6 +53,11 @@ def _note_seen(session: Session, now: datetime) -> None:
 def end_session(token: str) -> None:
     """End one session."""
     Session.delete().where(Session.token_hash == token_hash(token)).execute()
+
+
+def end_session_of(person: Person, session_id: int) -> None:
+    """End one of a person's own sessions by its id; does nothing when it has ended or is another's."""
+    Session.delete().where(Session.id == session_id, Session.person == person).execute()
 
 
 def end_all_sessions(person: Person) -> None:

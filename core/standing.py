@@ -6,7 +6,7 @@ from datetime import datetime
 
 from core.eligibility import Decision, DomainRules, PersonFacts, decide
 from core.facts import Answer, Fact, observe
-from core.models import AccountFact, Domain, DomainTeam, Membership, Person
+from core.models import AccountFact, Domain, DomainTeam, Membership, Person, Waiver
 
 
 def facts_of(person: Person) -> PersonFacts:
@@ -20,13 +20,24 @@ def facts_of(person: Person) -> PersonFacts:
         valid=account.get("valid"),
         coc_signed=account.get("coc_signed"),
         memberships=teams,
+        waivers=_waivers(person),
     )
+
+
+def _waivers(person: Person) -> dict[int, datetime | None]:
+    """Return the domains that waivers open for a person, each with its last end."""
+    rows = Waiver.select().where(Waiver.person == person, Waiver.kind == "domain", Waiver.state == "granted")
+    found: dict[int, datetime | None] = {}
+    for row in rows:
+        ends = found.get(row.domain_id, row.ends_at)
+        found[row.domain_id] = max(ends, row.ends_at) if ends and row.ends_at else None
+    return found
 
 
 def rules_of(domain: Domain, teams: tuple[str, ...]) -> DomainRules:
     """Put a domain's row and its teams into the form in which rules are decided."""
     verified = domain.verified_at is not None and domain.removed_at is None
-    return DomainRules(verified, domain.coc_required, teams)
+    return DomainRules(verified, domain.coc_required, teams, domain.id)
 
 
 def teams_of(domain: Domain) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from core.models import (
     AliasRecipient,
     AuditEntry,
     Domain,
+    ErasedOwner,
     Identity,
     Membership,
     Notice,
@@ -435,14 +436,16 @@ def test_claiming_again_does_not_switch_an_alias_on(ada, take, now):
 def erased(domain, settings, now) -> Alias:
     """ada@proj.example, whose owner was erased; nothing is left but the name and a hash."""
     owner = keyed_hash(derive_key(settings.record_secret, "erased owner"), ISSUER, claimed_id("ada"))
-    return make_alias(None, domain, now, "ada", erased_owner=owner, switch=Switch.GIVEN_UP)
+    alias = make_alias(None, domain, now, "ada", switch=Switch.GIVEN_UP)
+    ErasedOwner.create(alias=alias, owner=owner)
+    return alias
 
 
 def test_an_erased_owner_may_take_the_name_again(erased, take, fate, now):
     again = take(make_member(now))
 
     assert again.id == erased.id
-    assert again.erased_owner is None
+    assert not ErasedOwner.select().exists()
     assert fate("ada@proj.example", now).recipients == ("ada@home.example.net",)
 
 
@@ -621,6 +624,6 @@ def test_a_database_that_refuses_twice_is_not_hidden(ada, take, monkeypatch):
     def refuse(*_):
         raise IntegrityError("refused")
 
-    monkeypatch.setattr(aliases, "_make", refuse)
+    monkeypatch.setattr(aliases, "give_new", refuse)
     with pytest.raises(IntegrityError):
         take(ada)

@@ -9,12 +9,23 @@ from pathlib import Path
 import pytest
 
 from core.addresses import parse_address
+from core.database import write
+from core.fresh import enter_code, send_code
 from core.letters import Letter, write_letter
-from core.models import Alias, DkimKey, Domain, Notice, Person, Recipient
-from core.notices import tell_admins, tell_ops, tell_owner, tell_person, tell_recipient
+from core.models import Alias, DkimKey, Domain, Notice, Person, Recipient, Session, Waiver
+from core.notices import tell_admins, tell_goodbye, tell_ops, tell_owner, tell_person, tell_recipient
 from core.recipients import add_recipient, resend_proof, verify_recipient
+from core.sessions import open_session
 from core.sync import clean_name
-from tests.support.arrange import later, make_alias, make_domain, make_member, make_person, make_recipient
+from tests.support.arrange import (
+    later,
+    make_alias,
+    make_domain,
+    make_member,
+    make_person,
+    make_recipient,
+    make_waiver,
+)
 
 TEMPLATES = Path(__file__).parents[3] / "core" / "templates" / "letters"
 HEADERS = {
@@ -74,6 +85,7 @@ NOTICES = [
     *("verify-recipient", "address-created", "identity-joined", "name-taken-over"),
     *("recipient-failing", "recipient-left-out", "relay-refused"),
     *("signing-key-in-use", "signing-key-missing"),
+    *("waiver-asked", "waiver-granted", "waiver-refused", "sign-in-code", "account-deleted"),
 ]
 
 
@@ -94,6 +106,15 @@ def kind(request, ada, alias, now) -> str:
     elif request.param.startswith("signing-key-"):
         old, key = [make_key(now, selector) for selector in ("old", "new")]
         tell_ops(request.param, None, {"key": key.id, "old_key": old.id}, "key", now)
+    elif request.param.startswith("waiver-"):
+        waiver = make_waiver(ada, alias.domain, now, answer="Not yet.")
+        tell_ops(request.param, ada, {"waiver": waiver.id}, "key", now)
+    elif request.param == "sign-in-code":
+        with write():
+            open_session(ada, now, asked_anew=True)
+        send_code(Session.get().id, now)
+    elif request.param == "account-deleted":
+        tell_goodbye(["ada@home.example.net"], now)
     else:
         ids = {"recipient": ada.recipients.get().id, "alias": alias.id}
         tell_person(ada, request.param, ids, "key", now)
@@ -114,13 +135,16 @@ def test_each_kind_is_a_whole_mail(kind, write_one, settings, now):
 def test_each_kind_goes_where_its_notice_says(kind, write_one, settings):
     letter = write_one()
 
-    recipient = Notice.get().recipient
-    assert letter.to == (recipient.address if recipient else settings.ops_address)
+    notice = Notice.get()
+    assert letter.to == (
+        notice.recipient.address if notice.recipient else notice.address or settings.ops_address
+    )
     assert parse(letter)["To"].addresses[0].addr_spec == letter.to
 
 
 def test_a_second_try_is_the_same_message(kind, write_one, now):
-    assert write_one(later(now, hours=30)) == write_one(now)
+    hours = 0.1 if kind == "sign-in-code" else 30
+    assert write_one(later(now, hours=hours)) == write_one(now)
 
 
 def test_every_template_is_tried_here():
@@ -367,3 +391,89 @@ def test_no_recipient_is_needed_to_write_to_ops(ada, alias, write_one, settings,
     tell_ops("address-created", ada, {"alias": alias.id}, "key", now)
 
     assert write_one().to == settings.ops_address
+
+
+# -- waivers, codes, goodbyes ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "words"),
+    [
+        ("domain", {}, "asks for an address on proj.example."),
+        ("domain", {"ends_at": "day"}, "asks for an address on proj.example until 2026-12-06."),
+        ("local-part", {"local_part": "ada+lab"}, "asks for the address ada+lab@proj.example."),
+        ("grace", {"ends_at": "day"}, "asks for a later end on proj.example, on 2026-12-06."),
+    ],
+)
+def test_a_request_is_put_before_the_admins_in_words(ada, alias, write_one, now, kind, fields, words):
+    fields = {name: later(now, days=10) if value == "day" else value for name, value in fields.items()}
+    waiver = make_waiver(ada, alias.domain, now, kind, **fields)
+    tell_ops("waiver-asked", ada, {"waiver": waiver.id}, "key", now)
+    text = parse(write_one()).get_content()
+
+    assert words in text.splitlines()
+    assert text.startswith("Ada (Launchpad name: ada)")
+    assert "I maintain its web site." in text
+    assert f"waypost waiver show {waiver.id}" in text
+
+
+@pytest.mark.parametrize("state", ["withdrawn", "granted", "refused"])
+def test_nobody_is_asked_for_what_is_settled(ada, alias, write_one, now, state):
+    waiver = make_waiver(ada, alias.domain, now)
+    tell_ops("waiver-asked", ada, {"waiver": waiver.id}, "key", now)
+    Waiver.update(state=state).execute()
+
+    assert write_one() is None
+
+
+def test_a_reason_adds_no_header_and_no_second_mail(ada, alias, write_one, now):
+    waiver = make_waiver(ada, alias.domain, now, reason="Hello\n.\nBcc: x@evil.example\n\n\x00From: me")
+    tell_ops("waiver-asked", ada, {"waiver": waiver.id}, "key", now)
+
+    assert "evil" not in str(parse(write_one()).items())
+
+
+def test_an_answer_is_part_of_the_word_to_the_person(ada, alias, write_one, now):
+    waiver = make_waiver(ada, alias.domain, now, state="granted", answer="Welcome on board.")
+    tell_person(ada, "waiver-granted", {"waiver": waiver.id}, "key", now)
+
+    assert "Welcome on board." in parse(write_one()).get_content()
+
+
+@pytest.fixture
+def session(ada, now) -> Session:
+    """A session that waits for a code, and its mail."""
+    with write():
+        open_session(ada, now, asked_anew=True)
+    send_code(Session.get().id, now)
+    return Session.get()
+
+
+def codes_in(letter: Letter | None) -> list[str]:
+    """Return the lines that are a code."""
+    return [line for line in parse(letter).get_content().splitlines() if re.fullmatch(r"[0-9]{8}", line)]
+
+
+def test_a_code_of_eight_digits_goes_to_the_first_mailbox(session, write_one):
+    letter = write_one()
+
+    assert letter.to == "ada@home.example.net"
+    assert len(codes_in(letter)) == 1
+
+
+def test_a_code_that_was_used_is_not_sent(session, write_one, settings, now):
+    enter_code(session.id, codes_in(write_one())[0], settings.secret_key, now)
+
+    assert write_one() is None
+
+
+def test_a_code_is_not_sent_when_it_is_too_old(session, write_one, now):
+    assert write_one(later(now, minutes=16)) is None
+
+
+def test_a_code_is_not_sent_when_a_newer_one_is(session, settings, now):
+    send_code(session.id, later(now, minutes=2))
+    first, second = Notice.select().order_by(Notice.id)
+
+    assert write_letter(first, settings, later(now, minutes=2)) is None
+    assert write_letter(second, settings, later(now, minutes=2)) is not None

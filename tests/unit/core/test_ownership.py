@@ -5,7 +5,7 @@ import pytest
 from core import runtime
 from core.database import connection, write
 from core.models import Person
-from core.ownership import lock_person, own_alias, recipients_of
+from core.ownership import NotYours, lock_person, own_alias, recipients_of
 from core.routing import Switch
 from tests.support.arrange import make_alias, make_domain, make_member, make_person, make_recipient
 from tests.support.threads import in_another_thread
@@ -78,5 +78,5 @@ def test_two_people_do_not_wait_for_each_other_on_postgresql(settings_of_all_tes
 
 
 def test_somebody_who_was_erased_cannot_be_locked(ada, db):
-    with pytest.raises(Person.DoesNotExist), write():
+    with pytest.raises(NotYours), write():
         lock_person(ada.id + 1000)
