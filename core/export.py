@@ -62,6 +62,8 @@ WITHHELD: Mapping[Field, str] = {
     AuditEntry.mac: "A random-looking number that seals the entry.",
 }
 
+_JSON = frozenset((Person.muted, Notice.subject_ids, AuditEntry.subject_ids))
+
 
 def grants_of(person: Person) -> Rows:
     """Return the roles that are given to a person's identities."""
@@ -197,7 +199,7 @@ def _row(row: Any, names: Mapping[type[Any], Mapping[int, str]]) -> dict[str, An
         value = row.__data__[field.name]
         if isinstance(field, ForeignKeyField) and value is not None:
             value = names.get(field.rel_model, {}).get(value, "another person's")
-        elif field in (Person.muted, Notice.subject_ids, AuditEntry.subject_ids):
+        elif field in _JSON:
             value = json.loads(value)
         shown[field.name] = value.isoformat() if isinstance(value, datetime) else value
     return shown

@@ -15,6 +15,7 @@ from peewee import (
     IntegerField,
     Model,
     TextField,
+    fn,
 )
 
 from core.database import UtcDateTimeField, database
@@ -27,6 +28,26 @@ class Table(Model):
     class Meta:
         database = database
         legacy_table_names = False
+
+
+class Recorded:
+    """Common to the tables of whose rows the record speaks by id: the id of a deleted row is not given again.
+
+    PostgreSQL's sequences see to that. SQLite would take the highest id that is there, and one more.
+    """
+
+    _pk: int | None
+    _meta: Any
+
+    def save(self, force_insert: bool = False, only: Any = None) -> Any:
+        """Write the row; a new one gets an id that neither the table nor the record has."""
+        if self._pk is None and not database.obj.for_update:
+            table: Any = type(self)
+            there = table.select(fn.MAX(table.id)).scalar() or 0
+            recorded = AuditSubject.select(fn.MAX(AuditSubject.row_id))
+            spoken_of = recorded.where(AuditSubject.name == self._meta.table_name).scalar() or 0
+            self._pk, force_insert = max(there, spoken_of) + 1, True
+        return super().save(force_insert=force_insert, only=only)  # type: ignore[misc]
 
 
 class Domain(Table):
@@ -68,7 +89,7 @@ class TeamReading(Table):
     """Why nobody acts on it until an admin has looked; None when it was accepted."""
 
 
-class Person(Table):
+class Person(Recorded, Table):
     """Someone who signed in."""
 
     id = AutoField()
@@ -106,7 +127,7 @@ class Identity(Table):
         indexes = ((("issuer", "subject"), True),)
 
 
-class Alias(Table):
+class Alias(Recorded, Table):
     """An address on one of our domains, with its three independent facts."""
 
     domain_id: int
@@ -170,7 +191,7 @@ class AliasOwner(Table):
         indexes = ((("alias", "person"), True),)
 
 
-class Recipient(Table):
+class Recipient(Recorded, Table):
     """An outside address that one person has verified once; an imported one has no person yet."""
 
     person_id: int | None
@@ -265,7 +286,7 @@ class AccountFact(Table):
         indexes = ((("person", "fact"), True),)
 
 
-class Waiver(Table):
+class Waiver(Recorded, Table):
     """What a person asks for beyond the rules, and what an admin said (`core.waivers`)."""
 
     person_id: int
@@ -337,7 +358,7 @@ class Session(Table):
     code_tries = IntegerField(default=0)
 
 
-class RoleGrant(Table):
+class RoleGrant(Recorded, Table):
     """A role given to an identity, never to a name."""
 
     id = AutoField()
