@@ -61,10 +61,10 @@ def _check_name(waiver: Waiver, record_secret: str, now: datetime) -> None:
     """The same rules as for a claim, but that the name may have a `+`."""
     person, domain, name = waiver.person, waiver.domain, str(waiver.local_part)
     stem = name.partition("+")[0]
-    if ClaimProblem.RESERVED in (name_problem(domain, name), name_problem(domain, stem)):
-        raise WaiverProblem("This name is kept for the project.")
     if not all(map(is_claimable_local_part, (stem, name.replace("+", "-")))):
         raise WaiverProblem("A name has letters from a to z, digits, and dots, - or + between them.")
+    if ClaimProblem.RESERVED in (name_problem(domain, name), name_problem(domain, stem)):
+        raise WaiverProblem("This name is kept for the project.")
     alias = Alias.get_or_none(Alias.domain == domain, Alias.local_part == name)
     if alias is not None and alias.person_id == person.id and not _is_over(alias):
         raise WaiverProblem(f"{alias.text} is there already.")

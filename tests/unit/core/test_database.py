@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from peewee import IntegrityError, SqliteDatabase
+from playhouse.migrations import Runner
 
+from core import audit
 from core import database as core_database
 from core.database import (
     configure,
@@ -16,7 +18,7 @@ from core.database import (
     utc_now,
     write,
 )
-from core.models import TABLES, Domain, DomainTeam, Person, Table
+from core.models import TABLES, Domain, DomainTeam, ErasedOwner, Person, Table
 from tests.support.threads import at_once
 
 
@@ -144,12 +146,50 @@ def test_a_new_postgresql_database_is_migrated_once(postgres_server):
     postgres_server.drop("empty")
 
 
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_owners_who_were_erased_before_are_still_known(request, engine, tmp_path):
+    """Migration 0007 moves their hash from the alias into a table of its own."""
+    if engine == "sqlite":
+        configure(f"sqlite:///{tmp_path}/old.db")
+    else:
+        server = request.getfixturevalue("postgres_server")
+        configure(server.create("old"))
+        request.addfinalizer(lambda: server.drop("old"))
+    with connection():
+        Runner(database.obj, str(core_database.MIGRATIONS)).up("0001_first_tables")
+        database.execute_sql(
+            "INSERT INTO domain (id, name, verification_token, coc_required, grace_days, added_at)"
+            " VALUES (1, 'proj.example', 't', true, 90, 1)"
+        )
+        for name, owner in (("ada", "'a1'"), ("grace", "NULL")):
+            database.execute_sql(
+                "INSERT INTO alias (domain_id, local_part, by_self_service, entitlement, switch, switched_at,"
+                " hold, delivery_order, keeps_tag, created_at, erased_owner)"
+                f" VALUES (1, '{name}', true, 'entitled', 'given-up', 1, 'none', 'all', false, 1, {owner})"
+            )
+    migrate()
+
+    with connection():
+        assert [(row.alias.local_part, row.owner) for row in ErasedOwner.select()] == [("ada", "a1")]
+
+
 def test_several_that_migrate_at_once_all_succeed(tmp_path):
     configure(f"sqlite:///{tmp_path}/new.db")
 
     done = at_once(migrate, migrate, migrate)
     assert [result for result in done if isinstance(result, Exception)] == []
     assert pending_migrations() == []
+
+
+def test_the_number_of_a_row_that_the_record_speaks_of_is_not_given_again(db, now):
+    """SQLite would, and what was said of one person would be read as said of the next."""
+    audit.use_secret("a secret of more than 32 characters")
+    first, second = Person.create(created_at=now), Person.create(created_at=now)
+    with write():
+        audit.record(audit.OPERATOR, "person-seen", {"person": second.id}, {}, now)
+    second.delete_instance()
+
+    assert Person.create(created_at=now).id > second.id > first.id
 
 
 def columns_and_indexes() -> dict[str, object]:

@@ -200,3 +200,47 @@ def test_a_no_or_unknown_always_names_what_is_missing(person, domain, moment):
     decision = decide(person, domain, moment)
 
     assert (decision.missing == ()) is (decision.answer is Answer.YES)
+
+
+# -- waivers --------------------------------------------------------------------------------------
+
+OPEN = replace(RULES, domain_id=7)
+
+
+@pytest.mark.parametrize(
+    "memberships", [{"staff": NO, "members": NO}, {}, {"staff": OLD}, {"staff": DOUBTED}]
+)
+@pytest.mark.parametrize("until", [None, NOW + timedelta(seconds=1)])
+def test_a_waiver_stands_in_for_a_team_that_does_not_hold_firmly(memberships, until):
+    decision = decide(replace(MEMBER, memberships=memberships, waivers={7: until}), OPEN, NOW)
+
+    assert decision.claimable
+    assert decision.team is None
+    assert [reason.until for reason in decision.reasons if reason.condition is Condition.WAIVER] == [until]
+
+
+def test_a_team_that_holds_firmly_goes_before_a_waiver():
+    decision = decide(replace(MEMBER, waivers={7: None}), OPEN, NOW)
+
+    assert decision.team == decide(MEMBER, OPEN, NOW).team is not None
+
+
+@pytest.mark.parametrize("waivers", [{8: None}, {7: NOW}, {7: NOW - HOUR}, {}])
+def test_a_waiver_for_another_domain_or_over_changes_nothing(waivers):
+    nobody = replace(MEMBER, memberships={"staff": NO, "members": NO})
+
+    assert decide(replace(nobody, waivers=waivers), OPEN, NOW) == decide(nobody, OPEN, NOW)
+
+
+@pytest.mark.parametrize(
+    ("person", "rules"),
+    [
+        (MEMBER, replace(OPEN, verified=False)),
+        (replace(MEMBER, banned=True), OPEN),
+        (replace(MEMBER, has_account=Answer.NO), OPEN),
+        (replace(MEMBER, valid=NO), OPEN),
+        (replace(MEMBER, coc_signed=NO), OPEN),
+    ],
+)
+def test_a_waiver_stands_in_for_nothing_else(person, rules):
+    assert decide(replace(person, waivers={7: None}), rules, NOW).answer is Answer.NO

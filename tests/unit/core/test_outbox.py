@@ -9,7 +9,7 @@ import pytest
 from core import outbox, runtime
 from core.database import write
 from core.models import Alias, Notice, Person, Recipient
-from core.notices import tell_ops, tell_person, tell_recipient
+from core.notices import tell_goodbye, tell_ops, tell_person, tell_recipient
 from core.outbox import GIVE_UP_AFTER, LEASE, LONGEST_PAUSE, SHORTEST_PAUSE, send_due
 from core.recipients import add_recipient, proof_token, resend_proof, verify_recipient
 from tests.support.arrange import later, make_alias, make_domain, make_member, make_recipient
@@ -295,6 +295,28 @@ def test_a_person_who_is_erased_during_the_sending_leaves_nothing(relay, notice,
     relay.at_dot = lambda _: at_once(lambda: Person.delete().execute())
 
     assert send_due(settings) == 1
+    assert Notice.select().count() == 0
+
+
+@pytest.mark.parametrize("reply", ["250 2.0.0 ok", "550 5.1.1 no"])
+def test_the_last_mail_to_somebody_who_was_erased_leaves_no_address(relay, db, settings, clock, now, reply):
+    tell_goodbye(["ada@home.example.net"], now)
+    relay.replies["dot"] = reply
+    came = []
+    relay.at_dot = came.append
+    send_due(settings)
+
+    assert [message.recipient for message in came] == ["ada@home.example.net"]
+    assert Notice.select().count() == 0
+
+
+def test_it_is_tried_again_for_five_days_and_then_given_up(db, settings, clock, now):
+    tell_goodbye(["ada@home.example.net"], now)
+    send_due(settings)
+    assert Notice.get().address == "ada@home.example.net"
+    clock.forward(days=5, seconds=1)
+    send_due(settings)
+
     assert Notice.select().count() == 0
 
 

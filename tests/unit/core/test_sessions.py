@@ -5,7 +5,16 @@ import pytest
 from core.audit import OPERATOR
 from core.models import Person, Session
 from core.people import ban
-from core.sessions import LASTS, end_all_sessions, end_session, find_session, open_session
+from core.secrets import token_hash
+from core.sessions import (
+    LASTS,
+    end_all_sessions,
+    end_session,
+    end_session_of,
+    find_session,
+    open_session,
+    sessions_of,
+)
 from tests.support.arrange import later, make_person
 
 
@@ -99,3 +108,29 @@ def test_a_ban_ends_sessions_for_good(token, ada, now):
     Person.update(banned_at=None).execute()
 
     assert find_session(token, now) is None
+
+
+# -- a person's own sessions ----------------------------------------------------------------------
+
+
+def test_live_sessions_are_listed_the_last_used_first(ada, now):
+    old = open_session(ada, later(now, hours=-5))
+    new = open_session(ada, now)
+    open_session(ada, now - LASTS - LASTS)
+    open_session(make_person(now, "grace"), now)
+
+    assert [row.token_hash for row in sessions_of(ada, now)] == [token_hash(new), token_hash(old)]
+
+
+def test_one_of_them_is_ended_by_its_number(ada, now):
+    kept, ended = open_session(ada, now), open_session(ada, now)
+    end_session_of(ada, find_session(ended, now).id)
+
+    assert find_session(ended, now) is None
+    assert find_session(kept, now) is not None
+
+
+def test_nobody_ends_the_session_of_somebody_else(token, now):
+    end_session_of(make_person(now, "grace"), Session.get().id)
+
+    assert find_session(token, now) is not None
