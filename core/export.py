@@ -23,6 +23,7 @@ from core.models import (
     AuditSubject,
     AuditValue,
     DeliveryCount,
+    DkimKey,
     Domain,
     DomainTeam,
     ErasedOwner,
@@ -49,6 +50,7 @@ LEFT_OUT: Mapping[type[Table], str] = {
     ReservedName: "It speaks of no person.",
     AuditValue: "Its rows are in the entries of the record, as `values`.",
     AuditSubject: "It repeats the entries of the record, to find them by what they speak of.",
+    DkimKey: "It speaks of no person.",
     UsedNonce: "A hash of a random number; nobody can tell whose sign-in it was.",
     StashedAnswer: "An answer of the sign-in provider on its way, for a minute; nobody can tell whose.",
 }

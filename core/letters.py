@@ -100,21 +100,35 @@ def _facts(notice: Notice, settings: Settings, now: datetime) -> dict[str, Any] 
         facts["until"] = record_needed_until(facts["old_key"])
     if notice.kind == "waiver-asked" and facts["waiver"].state != "asked":
         return None  # decided or withdrawn meanwhile
-    if notice.kind == CODE:
-        session = facts["session"]
-        if notice.unique_key != code_key(session) or now > session.code_sent_at + CODE_LASTS:
-            return None  # used meanwhile, too old, or a newer mail is on its way
-        facts["code"], facts["minutes"] = code_of(session, settings.secret_key), CODE_LASTS.seconds // 60
-    if notice.kind == PROOF:
-        recipient = facts["recipient"]
-        if recipient.proof_nonce is None or not notice.unique_key.endswith(recipient.proof_nonce):
-            return None  # proven meanwhile, or a newer mail is on its way
-        if now > proof_expires(recipient):
-            return None  # nobody could use the link any more
-        token = proof_token(recipient, settings.secret_key)
-        facts["link"] = f"{settings.public_url}/recipients/verify/{token}"
-        facts["hours"] = int(PROOF_LASTS.total_seconds() // 3600)
-    return facts
+    secret = {PROOF: _of_proof, CODE: _of_code}.get(notice.kind)
+    more = secret(notice, facts, settings, now) if secret is not None else {}
+    return None if more is None else facts | more
+
+
+def _of_proof(
+    notice: Notice, facts: dict[str, Any], settings: Settings, now: datetime
+) -> dict[str, Any] | None:
+    """Make the link of a verification mail."""
+    recipient = facts["recipient"]
+    if recipient.proof_nonce is None or not notice.unique_key.endswith(recipient.proof_nonce):
+        return None  # proven meanwhile, or a newer mail is on its way
+    if now > proof_expires(recipient):
+        return None  # nobody could use the link any more
+    token = proof_token(recipient, settings.secret_key)
+    return {
+        "link": f"{settings.public_url}/recipients/verify/{token}",
+        "hours": int(PROOF_LASTS.total_seconds() // 3600),
+    }
+
+
+def _of_code(
+    notice: Notice, facts: dict[str, Any], settings: Settings, now: datetime
+) -> dict[str, Any] | None:
+    """Make the code of a mail that stands in for a fresh sign-in."""
+    session = facts["session"]
+    if notice.unique_key != code_key(session) or now > session.code_sent_at + CODE_LASTS:
+        return None  # used meanwhile, too old, or a newer mail is on its way
+    return {"code": code_of(session, settings.secret_key), "minutes": CODE_LASTS.seconds // 60}
 
 
 def _words(text: str) -> str:
