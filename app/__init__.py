@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app import auth, errors, extensions, portal, presentation, security
+from app import account, auth, errors, extensions, limits, portal, presentation, security, waivers
 from core import runtime
 from core.settings import Settings
 
@@ -24,5 +24,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     presentation.init_app(app, settings)
     app.register_blueprint(auth.blueprint)
     app.register_blueprint(portal.blueprint)
+    app.register_blueprint(account.blueprint)
+    app.register_blueprint(waivers.blueprint)
     errors.init_app(app)
+    limits.init_app(app, settings)
     return app

@@ -47,13 +47,16 @@ directory: Directory = LocalProxy(_current_directory)  # type: ignore[assignment
 def _locale() -> str:
     """The language of the page: what the person's account says, where its words are there; else English."""
     wanted = current_user.person.language if current_user.is_authenticated else "en"
-    return wanted if wanted in _languages() else "en"
+    return wanted if wanted in languages() else "en"
 
 
 @cache
-def _languages() -> frozenset[str]:
-    """The languages whose catalogue is there; looked up once a process, since it reads the disk."""
-    return frozenset(str(locale) for locale in babel.list_translations())
+def languages() -> dict[str, str]:
+    """The languages whose catalogue is there, each with its own name for itself.
+
+    Looked up once a process, since it reads the disk.
+    """
+    return {str(locale): str(locale.display_name) for locale in babel.list_translations()}
 
 
 def init_app(app: Flask) -> None:

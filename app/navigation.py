@@ -9,7 +9,10 @@ from werkzeug.exceptions import HTTPException
 
 from app.extensions import htmx, settings
 
-PAGES = frozenset({"portal.home", "portal.address", "portal.verify", "portal.front"})
+PAGES = frozenset(
+    {"portal.home", "portal.address", "portal.verify", "portal.front"}
+    | {"auth.again", "account.page", "account.leave", "waivers.page", "waivers.new"}
+)
 """The endpoints to which a sign-in may lead back."""
 
 MAX_NEXT = 400  # characters; several must fit into one cookie

@@ -14,6 +14,12 @@ NONCE_LASTS = timedelta(hours=1)
 """Kept far longer than a nonce of that age would still be taken."""
 STASH_LASTS = timedelta(seconds=60)
 STASH_LIMIT = 64 * 1024  # octets
+STASH_MOST = 1000
+"""So many answers wait at the same time at most: anybody may send one."""
+
+
+class StashFull(Exception):
+    """Too many answers wait at the moment; nothing was stored."""
 
 
 def use_nonce(nonce: str, made_at: datetime, now: datetime) -> bool:
@@ -35,13 +41,16 @@ def use_nonce(nonce: str, made_at: datetime, now: datetime) -> bool:
 def stash_answer(fields: dict[str, str], now: datetime) -> str:
     """Put the fields of a cross-site POST aside for a minute; return the random id to get them by.
 
-    Raises ValueError when they are over 64 KiB.
+    Raises ValueError when they are over 64 KiB, and StashFull.
     """
     text = json.dumps(fields)
     if len(text.encode()) > STASH_LIMIT:
         raise ValueError("the answer is longer than 64 KiB")
     stash_id = new_token()
     with write():
+        StashedAnswer.delete().where(StashedAnswer.expires_at < now).execute()
+        if StashedAnswer.select().count() >= STASH_MOST:
+            raise StashFull
         StashedAnswer.create(id_hash=token_hash(stash_id), fields=text, expires_at=now + STASH_LASTS)
     return stash_id
 

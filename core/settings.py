@@ -154,6 +154,11 @@ class Settings(BaseSettings):
     resolver: str | None = Field(
         default=None, description="`address:port` of the DNS resolver. Without it, the system's resolvers."
     )
+    portal_proxies: CommaList = Field(
+        default=["127.0.0.0/8", "::1/128"],
+        description="Networks of the reverse proxies before the portal: what they write into X-Forwarded-For "
+        "is believed, and only used to count how often somebody comes. Comma separated.",
+    )
     project_name: str = Field(default="Waypost", description="Name of the project, shown on every page.")
     openid_provider_url: str = Field(
         default="https://login.ubuntu.com/", description="OP identifier of Ubuntu One."
@@ -339,7 +344,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"must begin with a domain ({error})") from None
         return value
 
-    @field_validator("relay_trusted_networks", "trusted_upstreams")
+    @field_validator("portal_proxies", "relay_trusted_networks", "trusted_upstreams")
     @classmethod
     def _networks(cls, value: list[str]) -> list[str]:
         for item in value:

@@ -169,13 +169,16 @@ def _signed_facts(settings: Settings, answer: SuccessResponse, now: datetime) ->
     )
 
 
-def _authenticated_at(answer: SuccessResponse, now: datetime) -> datetime:
-    """Return when the password was given: as PAPE says (§5.2), which it does when asked; else now."""
+def _authenticated_at(answer: SuccessResponse, now: datetime) -> datetime | None:
+    """Return when the password was given, if PAPE says so (§5.2), which it does when asked.
+
+    Without its word nothing is known: most providers remember a browser and ask for no password.
+    """
     try:
         said = _signed(answer, pape.ns_uri, "auth_time") or ""
         return min(now, datetime.strptime(said, "%Y-%m-%dT%H:%M:%S%z"))
     except ValueError:
-        return now
+        return None
 
 
 def _signed(answer: SuccessResponse, namespace: str, key: str) -> str | None:

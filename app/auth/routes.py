@@ -1,6 +1,7 @@
 """The sign-in page, the way to the one sign-in provider and back, and sign-out."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from urllib.parse import urlencode
 
@@ -14,12 +15,12 @@ from app.auth import oidc, pending
 from app.auth.openid import check_answer, request_url
 from app.auth.refusal import OpenIDRefused, Refusal
 from app.auth.user import SignedIn
-from app.errors import ErrorPage
+from app.errors import PAGES, ErrorPage
 from app.extensions import csrf, directory, settings
 from app.navigation import is_signed_in, safe_next
 from core.database import utc_now
 from core.directories import Deadline
-from core.openid_state import stash_answer, take_answer
+from core.openid_state import StashFull, stash_answer, take_answer
 from core.people import SignIn, SignInRefused, sign_in
 from core.queues import Job, enqueue, wake_outbox
 from core.sessions import end_session, find_session
@@ -83,8 +84,8 @@ def begin() -> Response | tuple[str, int]:
 
     With `fresh` in the form, the provider asks for the password anew: dangerous changes need that.
     """
-    fresh = request.form.get("fresh") == "1"
     target = safe_next(request.form.get("next")) or url_for("portal.home")
+    fresh = request.form.get("fresh") == "1" or _asks_anew(target)
     waiting, state = pending.begin(pending.read(request), target)
     try:
         leave = _leave_for_oidc if settings.oidc_issuer else _leave_for_ubuntu_one
@@ -93,6 +94,11 @@ def begin() -> Response | tuple[str, int]:
         return _refused(error)
     pending.write(response, waiting)
     return response
+
+
+def _asks_anew(target: str) -> bool:
+    """Whether a sign-in that leads there is a fresh one (`app.auth.fresh`)."""
+    return target.partition("?")[0] == url_for("auth.again")
 
 
 def _leave_for_ubuntu_one(state: str, *, fresh: bool) -> Response:
@@ -123,6 +129,8 @@ def take_posted_answer() -> Response | tuple[str, int]:
         stash = stash_answer(fields, utc_now())
     except ValueError:
         return _page(_words(Refusal.NOT_VALID), 413)
+    except StashFull:
+        return _page(PAGES[503], 503)
     arguments = [*request.args.items(multi=True), ("stash", stash)]
     return redirect(f"{url_for('auth.answer')}?{urlencode(arguments)}", code=303)
 
@@ -167,7 +175,8 @@ def _take_answer(check: Check) -> Response | tuple[str, int]:
 def _finish(check: Check, state: str, target: str) -> Response | tuple[str, int]:
     deadline = Deadline(BUDGET)
     try:
-        return _let_in(check(state, deadline, utc_now()), deadline, target)
+        arrival = replace(check(state, deadline, utc_now()), asked_anew=_asks_anew(target))
+        return _let_in(arrival, deadline, target)
     except OpenIDRefused as error:
         return _refused(error)
     except SignInRefused as error:

@@ -210,7 +210,7 @@ def _home(
 ) -> tuple[str, int]:
     """Render the home page, its table of rows, or with HTMX the one row that changed."""
     person = current_user.person
-    shown = domain_rows(person, utc_now())
+    shown = domain_rows(person, utc_now(), settings.record_secret)
     waiting = person.asked_at is None or person.asked_at < current_user.session.created_at
     context = {
         "rows": shown,

@@ -1,0 +1,94 @@
+"""Dangerous changes ask for a fresh sign-in: `needs_fresh_sign_in` for their views, and the page for it."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from flask import redirect, render_template, request, url_for
+from flask_login import current_user, login_required
+from werkzeug.wrappers import Response
+
+from app.auth.routes import blueprint
+from app.extensions import settings
+from app.navigation import go, safe_next
+from core import fresh
+from core.database import utc_now
+from core.fresh import CodeProblem
+from core.queues import wake_outbox
+
+View = Callable[..., Any]
+
+
+def needs_fresh_sign_in(back: str) -> Callable[[View], View]:
+    """Let a view run only when the person has just proven who they are; else ask for that first.
+
+    back: endpoint of the page from which they then go on. Goes below `login_required`.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            if fresh.is_fresh(current_user.session, utc_now()):
+                return view(*args, **kwargs)
+            return go(url_for("auth.again", next=url_for(back)))
+
+        return guarded
+
+    return decorate
+
+
+@blueprint.get("/login/again")
+@login_required
+def again() -> Response | str:
+    """Ask for a fresh sign-in, or for a code where the provider did not see to it; else go on."""
+    if fresh.is_fresh(current_user.session, utc_now()):
+        return redirect(_target())
+    return _page()
+
+
+@blueprint.post("/login/again/code")
+@login_required
+def send_code() -> Response | tuple[str, int]:
+    """Send a code to the person's first mailbox."""
+    try:
+        fresh.send_code(current_user.session.id, utc_now())
+    except CodeProblem as error:
+        return _page(error=str(error)), 429
+    wake_outbox(settings)
+    return go(url_for("auth.again", next=_target()))
+
+
+@blueprint.post("/login/again")
+@login_required
+def enter_code() -> Response | tuple[str, int]:
+    """Take the code from that mail."""
+    typed = request.form.get("code", "")
+    try:
+        fresh.enter_code(current_user.session.id, typed, settings.secret_key, utc_now())
+    except CodeProblem as error:
+        return _page(error=str(error)), 422
+    return go(_target())
+
+
+def _target() -> str:
+    return safe_next(request.values.get("next")) or url_for("portal.home")
+
+
+def _page(error: str = "") -> str:
+    session = current_user.session
+    address = fresh.code_goes_to(session)
+    return render_template(
+        "auth/again.html",
+        next=_target(),
+        again=url_for("auth.again", next=_target()),
+        asked_in_vain=session.asked_anew,
+        address=_masked(address) if address else None,
+        sent=session.code_sent_at is not None,
+        error=error,
+    )
+
+
+def _masked(address: str) -> str:
+    """Show enough of an address for its owner to know it."""
+    local_part, _at, domain = address.rpartition("@")
+    return f"{local_part[:2]}…@{domain}"

@@ -1,0 +1,135 @@
+"""How often somebody may do what costs others something: mail, sign-ins, questions to Launchpad, requests.
+
+Flask-Limiter counts in the broker, so that all processes count together; while the broker is gone, each
+process counts for itself. A person is counted by their number, a stranger by a keyed hash of the network
+address, which so comes onto no disk.
+"""
+
+import ipaddress
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from flask import Flask, Response, request
+from flask_babel import format_timedelta
+from flask_babel import gettext as _
+from flask_limiter import Limiter, RateLimitExceeded
+from flask_login import current_user
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from app.errors import ErrorPage, error_page
+from app.extensions import settings
+from core.database import utc_now
+from core.secrets import derive_key, keyed_hash
+from core.settings import Settings
+
+
+def person() -> str | None:
+    """Return who is signed in, as a key; nobody is counted where nobody may do anything."""
+    return f"person:{current_user.person.id}" if current_user.is_authenticated else None
+
+
+def visitor() -> str | None:
+    """Return a key for where the browser is: its IPv4 address or IPv6 /64; None when nobody says.
+
+    Addresses in X-Forwarded-For are believed from the right, as long as our own proxies wrote them.
+    """
+    trusted = [ipaddress.ip_network(network, strict=False) for network in settings.portal_proxies]
+    hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
+    for hop in [request.remote_addr or "", *reversed(hops)]:
+        try:
+            address = ipaddress.ip_address(hop)
+        except ValueError:
+            return None
+        address = getattr(address, "ipv4_mapped", None) or address
+        if not any(address in network for network in trusted):
+            wide = f"{address}/64" if address.version == 6 else str(address)
+            place = str(ipaddress.ip_network(wide, strict=False))
+            return keyed_hash(derive_key(settings.secret_key, "visitors"), place)[:32]
+    return None
+
+
+@dataclass(frozen=True)
+class Limit:
+    """So often, counted over all endpoints that share it."""
+
+    scope: str
+    amount: str
+    by: Callable[[], str | None]
+
+
+SIGN_IN = Limit("sign-in", "60 per minute", visitor)
+"""Generous: a whole conference may sit behind one address."""
+ANSWER = Limit("answer", "60 per minute", visitor)
+MAIL = Limit("mail", "30 per hour; 100 per day", person)
+CODE = Limit("code", "20 per hour", person)
+DIRECTORY = Limit("directory", "10 per minute", person)
+REQUESTS = Limit("requests", "10 per hour; 20 per day", person)
+EXPORT = Limit("export", "10 per hour", person)
+
+LIMITS: Mapping[str, Limit] = {
+    "auth.begin": SIGN_IN,
+    "auth.take_posted_answer": ANSWER,
+    "auth.answer": ANSWER,
+    "auth.oidc_answer": ANSWER,
+    "auth.send_code": MAIL,
+    "auth.enter_code": CODE,
+    "portal.check_again": DIRECTORY,
+    "portal.claim": MAIL,
+    "portal.add_recipient": MAIL,
+    "portal.resend": MAIL,
+    "account.export": EXPORT,
+    "account.delete": MAIL,
+    "waivers.ask": REQUESTS,
+    "waivers.withdraw": REQUESTS,
+}
+"""By endpoint. A test holds that every endpoint that takes a form is here or in `FREE`."""
+
+FREE = frozenset(
+    {"auth.sign_out"}
+    | {"portal.set_recipients", "portal.switch", "portal.give_up", "portal.verify_now"}
+    | {"account.choose_language", "account.choose_notices", "account.end_session", "account.end_sessions"}
+)
+"""Endpoints whose forms cost nobody else anything."""
+
+
+def init_app(app: Flask, chosen: Settings) -> None:
+    """Put the limits on the endpoints; after all of them are registered."""
+    logging.getLogger("flask-limiter").setLevel(logging.ERROR)  # which names the keys
+    limiter = Limiter(
+        visitor,
+        app=app,
+        storage_uri=_storage(chosen.broker_url),
+        storage_options={
+            "socket_connect_timeout": 0.5,
+            "socket_timeout": 0.5,
+            "retry": Retry(NoBackoff(), 1),
+        },
+        in_memory_fallback_enabled=True,
+        auto_check=False,
+    )
+    for endpoint, limit in LIMITS.items():
+        if endpoint in app.view_functions:
+            decorate = limiter.shared_limit(
+                limit.amount, limit.scope, key_func=limit.by, exempt_when=_is_unknown(limit)
+            )
+            app.view_functions[endpoint] = decorate(app.view_functions[endpoint])
+
+    @app.errorhandler(RateLimitExceeded)
+    def too_often(_error: RateLimitExceeded) -> Response:
+        limit = limiter.current_limit
+        seconds = max(1, int(limit.reset_at - utc_now().timestamp())) if limit else 60
+        words = _("Nothing was changed. It can be done again in %(time)s.", time=format_timedelta(seconds))
+        response = error_page(429, ErrorPage(_("That was too often"), words))
+        response.headers["Retry-After"] = str(seconds)
+        return response
+
+
+def _is_unknown(limit: Limit) -> Callable[[], bool]:
+    return lambda: limit.by() is None
+
+
+def _storage(broker_url: str) -> str:
+    """Write the broker's address as the `limits` package wants it."""
+    return f"redis+{broker_url}" if broker_url.startswith("unix:") else broker_url
