@@ -107,7 +107,6 @@ def init_app(app: Flask, chosen: Settings) -> None:
             "retry": Retry(NoBackoff(), 1),
         },
         in_memory_fallback_enabled=True,
-        auto_check=False,
     )
     for endpoint, limit in LIMITS.items():
         if endpoint in app.view_functions:

@@ -11,7 +11,7 @@ from app.extensions import htmx, settings
 
 PAGES = frozenset(
     {"portal.home", "portal.address", "portal.verify", "portal.front"}
-    | {"auth.again", "account.page", "account.leave", "waivers.page", "waivers.new"}
+    | {"auth.again", "account.page", "account.export", "account.leave", "account.gone", "waivers.page", "waivers.new"}
 )
 """The endpoints to which a sign-in may lead back."""
 

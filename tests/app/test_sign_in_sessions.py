@@ -178,6 +178,15 @@ POSTS = [
     "/addresses/1/switch",
     "/addresses/1/give-up",
     "/recipients/verify/1.2.x",
+    "/login/again",
+    "/login/again/code",
+    "/account/language",
+    "/account/notices",
+    "/account/sessions/1/end",
+    "/account/sessions/end",
+    "/account/delete",
+    "/waivers",
+    "/waivers/1/withdraw",
 ]
 
 
