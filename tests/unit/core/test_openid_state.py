@@ -3,7 +3,7 @@
 import pytest
 
 from core.models import StashedAnswer, UsedNonce
-from core.openid_state import stash_answer, take_answer, use_nonce
+from core.openid_state import STASH_MOST, StashFull, stash_answer, take_answer, use_nonce
 from tests.support.arrange import later
 from tests.support.threads import at_once
 
@@ -96,3 +96,23 @@ def test_an_answer_over_the_limit_is_refused(db, now):
     with pytest.raises(ValueError, match="64 KiB"):
         stash_answer({"f": "x" * (room + 1)}, now)
     assert StashedAnswer.select().count() == 0
+
+
+def test_answers_out_of_time_make_room(db, now):
+    stash_answer(FIELDS, later(now, minutes=-2))
+    kept = stash_answer(FIELDS, now)
+
+    assert StashedAnswer.select().count() == 1
+    assert take_answer(kept, now) == FIELDS
+
+
+def test_so_many_answers_wait_at_the_same_time_and_no_more(db, now):
+    rows = [
+        {"id_hash": str(n), "fields": "{}", "expires_at": later(now, seconds=60)} for n in range(STASH_MOST)
+    ]
+    StashedAnswer.insert_many(rows).execute()
+
+    with pytest.raises(StashFull):
+        stash_answer(FIELDS, now)
+    assert stash_answer(FIELDS, later(now, seconds=61))
+    assert StashedAnswer.select().count() == 1
