@@ -40,7 +40,9 @@ class Settings(BaseSettings):
         repr=False, description="Signs cookies, forms and verification links. 32 characters or more."
     )
     record_secret: str = Field(
-        repr=False, description="Keys the audit chain and the hashes of erased people. Never change it."
+        repr=False,
+        description="Keys the audit chain and the hashes of erased people, and seals the signing keys. Never "
+        "change it.",
     )
     srs_secrets: CommaList = Field(
         repr=False, description="Key the SRS addresses: the first signs, all of them verify. Comma separated."
