@@ -26,7 +26,7 @@ from tests.support.postgres import PostgresServer, find_binaries
 
 LISTENING = "query LIKE 'LISTEN alias_table\\_%'"
 PROVING = "query LIKE '%pg_notify%' AND query NOT LIKE '%pg_stat_activity%'"
-LOOKING_UP = "query LIKE '%unreachable_since%'"
+LOOKING_UP = "query LIKE '%unreachable_since%' AND query NOT LIKE '%pg_stat_activity%'"
 
 
 @pytest.fixture
