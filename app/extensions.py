@@ -10,7 +10,8 @@ from flask_wtf import CSRFProtect
 from werkzeug.local import LocalProxy
 
 from core.database import database
-from core.directories.launchpad import Launchpad
+from core.directories import Directory
+from core.directories.configured import make_directory
 from core.settings import Settings
 
 login_manager = LoginManager()
@@ -29,18 +30,17 @@ settings: Settings = LocalProxy(_current_settings)  # type: ignore[assignment]
 """The settings of the portal that answers this request."""
 
 
-def _current_directory() -> Launchpad:
+def _current_directory() -> Directory:
     """One client a process, made at its first use: after the fork, and with one set of connections."""
     from flask import current_app
 
     extensions = current_app.extensions
     if "waypost_directory" not in extensions:
-        chosen = extensions["waypost_settings"]
-        extensions["waypost_directory"] = Launchpad(chosen.launchpad_api_url, chosen.user_agent)
+        extensions["waypost_directory"] = make_directory(extensions["waypost_settings"])
     return extensions["waypost_directory"]
 
 
-directory: Launchpad = LocalProxy(_current_directory)  # type: ignore[assignment]
+directory: Directory = LocalProxy(_current_directory)  # type: ignore[assignment]
 """Where this portal asks about people."""
 
 

@@ -29,6 +29,7 @@ def init_app(app: Flask, settings: Settings) -> None:
             "asset": asset,
             "project": settings.project_name,
             "settings": settings,
+            "directory": "Launchpad" if settings.directory == "launchpad" else _("the member list"),
             "language": str(get_locale()),
         }
 

@@ -49,10 +49,11 @@ def configure(app: Flask, settings: Settings) -> None:
 
 
 def content_security_policy(settings: Settings) -> str:
-    """Allow what is ours, and forms to the sign-in provider."""
-    provider = urlsplit(settings.openid_endpoint)
+    """Allow what is ours, and forms that lead on to Ubuntu One; a page leads to an OIDC provider."""
+    ubuntu_one = urlsplit(settings.openid_endpoint)
+    provider = "" if settings.oidc_issuer else f" {ubuntu_one.scheme}://{ubuntu_one.netloc}"
     return (
         "default-src 'self'; img-src 'self' data:; "
-        f"form-action 'self' {provider.scheme}://{provider.netloc}; "
+        f"form-action 'self'{provider}; "
         "frame-ancestors 'none'; base-uri 'none'"
     )

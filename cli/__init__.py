@@ -2,7 +2,7 @@
 
 import click
 
-from cli import address, database, dns, domain, keys, people
+from cli import address, database, dns, domain, keys, people, roster
 from core import runtime
 
 
@@ -20,3 +20,4 @@ main.add_command(keys.keys)
 main.add_command(address.route_command)
 main.add_command(people.admin)
 main.add_command(people.person)
+main.add_command(roster.roster)

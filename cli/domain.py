@@ -27,7 +27,7 @@ def domain() -> None:
 
 @domain.command("add")
 @click.argument("names", nargs=-1)
-@click.option("--team", "teams", multiple=True, help="A Launchpad team whose members may have an address.")
+@click.option("--team", "teams", multiple=True, help="A team whose members may have an address.")
 @click.option("--preset", help="Add the domains of a known project, such as `ubuntu`.")
 @click.option("--coc/--no-coc", default=True, help="Whether the Code of Conduct must be signed.")
 def add(names: tuple[str, ...], teams: tuple[str, ...], preset: str | None, coc: bool) -> None:

@@ -295,6 +295,8 @@ class Session(Table):
     created_at = UtcDateTimeField()
     seen_at = UtcDateTimeField()
     """To the hour, so that reading a page writes nothing most of the time."""
+    authenticated_at = UtcDateTimeField(null=True)
+    """When its owner last gave the password to the sign-in provider; None when nobody said so."""
 
 
 class RoleGrant(Table):

@@ -39,6 +39,8 @@ class SignIn:
     email_proven: bool = False
     display_name: str = ""
     language: str | None = None
+    authenticated_at: datetime | None = None
+    """When the person last gave the password, as far as the provider says."""
 
 
 def sign_in(arrival: SignIn, reading: PersonReading, now: datetime) -> tuple[Person, str]:
@@ -68,7 +70,7 @@ def _sign_in(arrival: SignIn, reading: PersonReading, now: datetime) -> tuple[Pe
         _take_hints(person, arrival)
         store_reading(person, reading, now)
         _first_recipient(person, now)
-        return person, open_session(person, now)
+        return person, open_session(person, now, arrival.authenticated_at)
 
 
 def _person_of(arrival: SignIn, reading: PersonReading, now: datetime) -> Person:

@@ -15,6 +15,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from core.addresses import AddressError, parse_address, to_ascii_domain
 
 MIN_SECRET = 32
+TOGETHER = (
+    ("relay_tls_certificate", "relay_tls_key"),
+    ("smarthost_user", "smarthost_password"),
+    ("oidc_issuer", "oidc_client_id"),
+)
+"""Settings of which both or neither are set."""
 
 
 class SettingsError(Exception):
@@ -170,6 +176,30 @@ class Settings(BaseSettings):
     launchpad_web_url: str = Field(
         default="https://launchpad.net/", description="Root of Launchpad's pages, for links."
     )
+    directory: Literal["launchpad", "roster"] = Field(
+        default="launchpad",
+        description="Where people and teams come from: Launchpad, or the file `ROSTER_FILE` "
+        "([Directories](directories.md)).",
+    )
+    roster_file: Path | None = Field(
+        default=None, description="The roster, a `.toml` or `.csv` file, for `DIRECTORY=roster`."
+    )
+    oidc_issuer: str | None = Field(
+        default=None,
+        description="Issuer of the OpenID Connect provider with which people sign in, exactly as its "
+        "discovery document writes it. Without it, they sign in with Ubuntu One.",
+    )
+    oidc_client_id: str | None = Field(
+        default=None,
+        description="Client id of this portal there. Its redirect URI is `PUBLIC_URL/login/oidc`.",
+    )
+    oidc_client_secret: str | None = Field(
+        default=None, repr=False, description="Client secret of this portal there, if it has one."
+    )
+    oidc_name: str | None = Field(
+        default=None,
+        description="The provider's name on the sign-in button. Without it, the issuer's host name.",
+    )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @field_validator("secret_key", "record_secret")
@@ -252,6 +282,21 @@ class Settings(BaseSettings):
             raise ValueError("must be a web address")
         return value.rstrip("/") + "/"
 
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _issuer(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        _port(parts)
+        if not parts.hostname or parts.query or parts.fragment or parts.username:
+            raise ValueError("must be the issuer's address, such as https://login.example.org/realms/project")
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
+            raise ValueError("must begin with https (http on loopback only)")
+        if len(value) > 255:
+            raise ValueError("must have 255 characters at most")
+        return value
+
     @field_validator("log_level")
     @classmethod
     def _log_level(cls, value: str) -> str:
@@ -308,14 +353,19 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
-        if (self.relay_tls_certificate is None) != (self.relay_tls_key is None):
-            raise ValueError("RELAY_TLS_CERTIFICATE and RELAY_TLS_KEY: set both or neither")
+        for one, other in TOGETHER:
+            if (getattr(self, one) is None) != (getattr(self, other) is None):
+                raise ValueError(f"{one.upper()} and {other.upper()}: set both or neither")
         if self.relay_memory_limit < 2 * self.message_size_limit:
             raise ValueError("RELAY_MEMORY_LIMIT must be at least twice MESSAGE_SIZE_LIMIT")
-        if (self.smarthost_user is None) != (self.smarthost_password is None):
-            raise ValueError("SMARTHOST_USER and SMARTHOST_PASSWORD: set both or neither")
         if self.smarthost_user is not None and self.smarthost is None:
             raise ValueError("SMARTHOST_USER is set, but SMARTHOST is not")
+        if (self.directory == "roster") != (self.roster_file is not None):
+            raise ValueError("DIRECTORY=roster and ROSTER_FILE: set both or neither")
+        if self.oidc_client_secret is not None and self.oidc_issuer is None:
+            raise ValueError("OIDC_CLIENT_SECRET is set, but OIDC_ISSUER is not")
+        if self.oidc_issuer is not None and self.directory == "launchpad":
+            raise ValueError("OIDC_ISSUER needs DIRECTORY=roster: Launchpad knows Ubuntu One's people alone")
         if self.openid_origin_mismatch:
             raise ValueError(
                 "OPENID_PROVIDER_URL, OPENID_ENDPOINT and OPENID_CLAIMED_ID_PREFIX must name the same host"
@@ -327,6 +377,18 @@ class Settings(BaseSettings):
         """Whether the three OpenID addresses do not share scheme, host and port."""
         urls = (self.openid_provider_url, self.openid_endpoint, self.openid_claimed_id_prefix)
         return len({urlsplit(url)[:2] for url in urls}) != 1
+
+    @property
+    def identity_issuer(self) -> str:
+        """The issuer of the identities that sign in here."""
+        return self.oidc_issuer or self.openid_provider_url
+
+    @property
+    def provider_name(self) -> str:
+        """What people call the sign-in provider."""
+        if self.oidc_issuer is None:
+            return "Ubuntu One"
+        return self.oidc_name or str(urlsplit(self.oidc_issuer).hostname)
 
     @property
     def broker_url(self) -> str:

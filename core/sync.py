@@ -42,9 +42,11 @@ class PersonReading:
         return self.teams is not None or self.account.account.valid is Answer.NO
 
 
-def ask_about(directory: Directory, subject: str, deadline: Deadline) -> PersonReading:
-    """Ask the directory about one identity, all within the deadline."""
-    reading = directory.resolve(subject, deadline)
+def ask_about(
+    directory: Directory, subject: str, deadline: Deadline, *, issuer: str = "", email: str | None = None
+) -> PersonReading:
+    """Ask the directory about one identity (as `Directory.resolve`), all within the deadline."""
+    reading = directory.resolve(subject, deadline, issuer=issuer, email=email)
     if reading.account is None:
         return PersonReading(reading)
     return PersonReading(reading, directory.teams_of(reading.account.name, deadline).teams)
@@ -75,10 +77,13 @@ def sync_person(directory: Directory, person_id: int, deadline: Deadline, now: d
     by the one that was added last.
     """
     with connection():
-        identity = Identity.select().where(Identity.person == person_id).order_by(Identity.id.desc()).first()
+        query = Identity.select(Identity, Person).join(Person).where(Identity.person == person_id)
+        identity = query.order_by(Identity.id.desc()).first()
     if identity is None:
         return True  # erased meanwhile
-    reading = ask_about(directory, identity.subject, deadline)
+    person = identity.person
+    email = person.sign_in_email if person.sign_in_email_proven else None
+    reading = ask_about(directory, identity.subject, deadline, issuer=identity.issuer, email=email)
     with connection(), write():
         if Person.select().where(Person.id == person_id).exists():
             store_reading(lock_person(person_id), reading, now)

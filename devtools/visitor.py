@@ -97,5 +97,8 @@ class Visitor:
         return reader.forms
 
     def _take(self, response: httpx.Response) -> Visitor:
+        _, leads_on, target = response.headers.get("Refresh", "").partition("url=")
+        if leads_on:
+            return self.open(target)
         self.url, self.status, self.html = str(response.url), response.status_code, response.text
         return self

@@ -10,8 +10,8 @@ import structlog
 from core import outbox, runtime, sync
 from core.audit import Actor
 from core.database import connection, utc_now
-from core.directories import Deadline
-from core.directories.launchpad import Launchpad
+from core.directories import Deadline, Directory
+from core.directories.configured import make_directory
 from core.domains import resolver_of
 from core.key_watch import check_keys
 from core.queues import Job, enqueue
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 class DirectoryUnclear(Exception):
-    """Launchpad gave no clear answer: RQ tries again later."""
+    """The directory gave no clear answer: RQ tries again later."""
 
 
 @cache
@@ -36,12 +36,12 @@ def _settings() -> Settings:
 
 
 @cache
-def _directory() -> Launchpad:
-    return Launchpad(_settings().launchpad_api_url, _settings().user_agent)
+def _directory() -> Directory:
+    return make_directory(_settings())
 
 
 def sync_person(person_id: int) -> None:
-    """Ask Launchpad about one person."""
+    """Ask the directory about one person."""
     _settings()
     if not sync.sync_person(_directory(), person_id, Deadline(PERSON_SECONDS), utc_now()):
         raise DirectoryUnclear(f"person {person_id}")

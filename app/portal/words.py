@@ -17,12 +17,12 @@ CLAIM_PROBLEMS = {
     ),
     ClaimProblem.IMPOSSIBLE: (
         422,
-        _("Your Launchpad name cannot be a mail address here. Write to the admins for another one."),
+        _("Your name cannot be a mail address here. Write to the admins for another one."),
     ),
     ClaimProblem.NOT_ENTITLED: (403, _("You are not entitled to this address at the moment.")),
     ClaimProblem.STALE: (
         403,
-        _("Launchpad has not confirmed this within the last 24 hours. Press “Check again” first."),
+        _("This was not confirmed within the last 24 hours. Press “Check again” first."),
     ),
     ClaimProblem.ONE_NAME: (
         409,

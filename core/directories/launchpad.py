@@ -40,8 +40,10 @@ class Launchpad:
         self._root = api_url
         self._fetcher = Fetcher({"User-Agent": user_agent, "Accept": "application/json"})
 
-    def resolve(self, subject: str, deadline: Deadline) -> AccountReading:
-        """Find the account of a claimed id, whatever it is called by now."""
+    def resolve(
+        self, subject: str, deadline: Deadline, *, issuer: str = "", email: str | None = None
+    ) -> AccountReading:
+        """Find the account of a claimed id, whatever it is called by now; the id says it all."""
         query = urlencode({"ws.op": "getByOpenIDIdentifier", "identifier": subject})
         try:
             entry = self._get(f"{self._root}devel/people?{query}", deadline)

@@ -116,7 +116,7 @@ def test_older_facts_are_shown_and_good_for_no_claim(
     refused = client.post("/domains/ubuntu.com/claim", on="/home" if htmx else "")
 
     assert refused.status == 403
-    assert "Launchpad has not confirmed this within the last 24 hours." in refused.text
+    assert "This was not confirmed within the last 24 hours." in refused.text
     assert not Alias.select().where(Alias.person == person_of(member)).exists()
 
 
