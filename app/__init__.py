@@ -2,26 +2,33 @@
 
 from flask import Flask
 
-from app import auth, errors, extensions, portal, presentation, security
+from app import auth, errors, extensions, portal, presentation, public, security
+from app.theme import load_theme
 from core import runtime
-from core.settings import Settings
+from core.settings import Settings, SettingsError
 
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Make the portal.
 
-    settings: read from the environment when not given; a wrong one ends the process with a sentence.
+    settings: read from the environment when not given. A wrong one, or a theme that does not do, ends
+    the process with a sentence.
     """
     if settings is None:
         settings = runtime.start()
     else:
         runtime.prepare(settings)
+    try:
+        theme = load_theme(settings.theme_dir)
+    except SettingsError as error:
+        runtime.refuse(error)
     app = Flask(__name__)
     app.url_map.merge_slashes = False  # its redirects would take the Host header's word
     app.extensions["waypost_settings"] = settings
     security.configure(app, settings)
     extensions.init_app(app)
-    presentation.init_app(app, settings)
+    presentation.init_app(app, settings, theme)
+    app.register_blueprint(public.blueprint)
     app.register_blueprint(auth.blueprint)
     app.register_blueprint(portal.blueprint)
     errors.init_app(app)
