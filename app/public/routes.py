@@ -16,6 +16,7 @@ from core.sessions import LASTS as SESSION_LASTS
 from core.standing import teams_of
 
 YEAR = 365 * 86400  # seconds
+SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 HELP = {
     "spam": _("Why is my mail in the spam folder?"),
@@ -91,5 +92,5 @@ def theme_file(filename: str) -> Response:
     response.cache_control.public, response.cache_control.max_age = True, YEAR
     response.set_etag(file.version)
     if file.mimetype == "image/svg+xml":  # a document of its own, in which a style is part of the picture
-        response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
+        response.headers["Content-Security-Policy"] = SVG_POLICY
     return response.make_conditional(request)
