@@ -3,9 +3,9 @@
 from flask import Flask
 
 from app import auth, errors, extensions, portal, presentation, public, security
-from app.theme import load_theme
+from app.theme import require_theme
 from core import runtime
-from core.settings import Settings, SettingsError
+from core.settings import Settings
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -18,10 +18,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         settings = runtime.start()
     else:
         runtime.prepare(settings)
-    try:
-        theme = load_theme(settings.theme_dir)
-    except SettingsError as error:
-        runtime.refuse(error)
+    theme = require_theme(settings.theme_dir)
     app = Flask(__name__)
     app.url_map.merge_slashes = False  # its redirects would take the Host header's word
     app.extensions["waypost_settings"] = settings

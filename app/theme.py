@@ -16,6 +16,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
 from app.colours import accent_problem, stylesheet
+from core import runtime
 from core.addresses import AddressError, to_ascii_domain
 from core.settings import SettingsError
 
@@ -88,6 +89,14 @@ def load_theme(folder: Path | None) -> Theme:
         stylesheet=_stylesheet(folder / "theme.toml"),
         front={path.name.split(".")[1]: _words(path) for path in sorted(folder.glob("front.*.txt"))},
     )
+
+
+def require_theme(folder: Path | None) -> Theme:
+    """Read a theme as `load_theme` does; end the process with a sentence when it does not do."""
+    try:
+        return load_theme(folder)
+    except SettingsError as error:
+        runtime.refuse(error)
 
 
 def _refused(path: Path, why: str) -> SettingsError:

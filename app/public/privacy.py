@@ -14,6 +14,7 @@ from app.auth.pending import LASTS as SIGN_IN_LASTS
 from core import models
 from core.openid_state import NONCE_LASTS, STASH_LASTS
 from core.sessions import LASTS as SESSION_LASTS
+from core.signing_keys import ERASE_AFTER
 
 
 @dataclass(frozen=True)
@@ -207,6 +208,15 @@ PROJECT: Tables = {
         _("Names of teams. Nothing about a person."),
         _("Who is entitled rests on them."),
         AS_LONG_AS_THERE,
+    ),
+    models.DkimKey: Kept(
+        _("Keys that sign mail"),
+        _("A pair of keys for each domain, the private half encrypted. Nothing about a person."),
+        _("Others can check that mail really came through here, unchanged."),
+        _(
+            "Until the next one has taken over; %(days)s days later the private half is erased.",
+            days=ERASE_AFTER.days,
+        ),
     ),
     models.ReservedName: Kept(
         _("Names that are kept back"),

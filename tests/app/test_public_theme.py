@@ -2,11 +2,14 @@
 
 import re
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,8 +18,10 @@ from app.colours import BEHIND, READABLE, accent_problem, contrast, stylesheet
 from app.theme import BUILT_CSS, Theme, load_theme
 from core.settings import SettingsError
 from devtools.servers import PretendServers
-from tests.app.conftest import portal_settings
+from devtools.stack import free_port
+from tests.app.conftest import fill_database, portal_settings
 from tests.app.test_public_pages import OpenSite, open_site, page_at
+from tests.support.environment import environment_of
 from tests.support.page import read_page
 
 __all__ = ["open_site"]
@@ -275,6 +280,25 @@ def test_a_wrong_theme_stops_the_start_with_its_sentence(
     assert ended.value.code == 78
     said = capsys.readouterr().err
     assert said.startswith("Waypost cannot start:\nTHEME_DIR: theme.toml does not do: accent.light: #ffcc00")
+
+
+def test_a_portal_with_a_wrong_theme_starts_no_worker(
+    outside: PretendServers, make_theme: MakeTheme, tmp_path: Path
+) -> None:
+    """gunicorn would start the next one for ever."""
+    folder = make_theme({"logo.svg": "<html/>"})
+    settings = portal_settings(outside, f"sqlite:///{tmp_path}/w.db", tmp_path, theme_dir=str(folder))
+    fill_database(settings)
+    structlog.reset_defaults()
+    command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "wsgi:app"]
+    environment = environment_of(settings) | {"PORT": str(free_port())}
+
+    ended = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert ended.returncode == 78
+    assert ended.stderr.count("THEME_DIR: logo.svg is no SVG picture.") == 1
 
 
 @pytest.fixture
