@@ -14,7 +14,6 @@ from app.auth.pending import LASTS as SIGN_IN_LASTS
 from core import models
 from core.openid_state import NONCE_LASTS, STASH_LASTS
 from core.sessions import LASTS as SESSION_LASTS
-from core.signing_keys import ERASE_AFTER
 
 
 @dataclass(frozen=True)
@@ -213,10 +212,7 @@ PROJECT: Tables = {
         _("Keys that sign mail"),
         _("A pair of keys for each domain, the private half encrypted. Nothing about a person."),
         _("Others can check that mail really came through here, unchanged."),
-        _(
-            "Until the next one has taken over; %(days)s days later the private half is erased.",
-            days=ERASE_AFTER.days,
-        ),
+        _("A day after the next one has taken over, the private half is erased."),
     ),
     models.ReservedName: Kept(
         _("Names that are kept back"),
