@@ -35,14 +35,14 @@ YOU: Tables = {
     models.Person: Kept(
         _("Your account"),
         _(
-            "Your %(directory)s name, the name shown there, and when that account was made. The mail address "
+            "Your name in %(directory)s, your full name there, and when that account was made. The address "
             "and the language that %(provider)s told us at a sign-in, and whether that address is proven. "
             "When you first came here, when %(directory)s was last asked about you, and whether an admin has "
             "closed your account."
         ),
         _(
-            "Your %(directory)s name becomes your address. The rest is there to know you again, to write to "
-            "you in your language, and to reach you when something is wrong with a mailbox."
+            "Your name in %(directory)s becomes your address. The rest is there to know you again, to write "
+            "to you in your language, and to reach you when something is wrong with a mailbox."
         ),
         UNTIL_DELETED,
     ),
@@ -62,7 +62,7 @@ YOU: Tables = {
         UNTIL_DELETED,
     ),
     models.AccountFact: Kept(
-        _("The state of your %(directory)s account"),
+        _("The state of your account in %(directory)s"),
         _("Whether it is active and whether the Code of Conduct is signed; since when, and when looked up."),
         _("Both are conditions for an address."),
         UNTIL_DELETED,
@@ -235,8 +235,8 @@ GROUPS: tuple[tuple[str, Tables], ...] = (
 ELSEWHERE = (
     Kept(
         _("Cookies in your browser"),
-        _("One with the key of your session, and while you sign in one that knows which sign-in is yours."),
-        _("No other cookie, nothing that measures you, and nothing from another host."),
+        _("One with the keys of your session and its forms, and while you sign in one for that sign-in."),
+        _("You stay signed in, and no other site can press a button in your name. There is no other cookie."),
         _(
             "Until you sign out or close the browser; the second one %(minutes)s minutes at most.",
             minutes=SIGN_IN_LASTS // 60,
@@ -245,8 +245,9 @@ ELSEWHERE = (
     Kept(
         _("Marks of mail that is on its way"),
         _(
-            "A keyed hash of sender, address and message, in memory, while a mail is not yet finished. The "
-            "key changes every week, and nothing can be read from the hash."
+            "A keyed hash of sender, address and message while a mail is not yet finished: in memory, and in "
+            "the broker as soon as that takes longer. The key changes every week, and nothing can be read "
+            "from the hash."
         ),
         _("When the sender's server tries again, nobody gets a second copy."),
         _("A moment; when a delivery was broken off, 5 days at most."),
@@ -260,8 +261,8 @@ ELSEWHERE = (
     Kept(
         _("Logs"),
         _(
-            "Errors, counts, and numbers of rows. No mail address, no subject, no sender, and no network "
-            "address of a visitor."
+            "Errors, counts, numbers of rows, and of a person at most the name in %(directory)s. No mail "
+            "address, no subject, no sender, and no network address of a visitor."
         ),
         _("The admins see that something is broken."),
         _(

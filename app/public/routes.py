@@ -36,8 +36,13 @@ blueprint = Blueprint("public", __name__)
 
 
 def names() -> dict[str, str]:
-    """Return what people call the sign-in provider and the directory of teams."""
-    return {"provider": "Ubuntu One", "directory": "Launchpad"}
+    """Return what people call the sign-in provider and the directory of teams, which may begin a sentence."""
+    directory = "Launchpad"
+    return {
+        "provider": "Ubuntu One",
+        "directory": directory,
+        "Directory": directory[:1].upper() + directory[1:],
+    }
 
 
 @blueprint.get("/")

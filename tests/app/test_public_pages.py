@@ -118,7 +118,7 @@ def test_a_domain_says_who_is_entitled(portal: Portal, client: Client) -> None:
 
     assert page.one("h1").text == "kubuntu.org"
     rules = page.one("ul", class_="reasons").text
-    assert "active Launchpad account" in rules
+    assert "active account in Launchpad" in rules
     assert "signed the Code of Conduct" in rules
     assert "this team" in rules
     launchpad = portal.settings.launchpad_web_url
