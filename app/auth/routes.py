@@ -238,7 +238,7 @@ def sign_out() -> Response:
     end_session(current_user.get_id())
     logout_user()
     session.clear()
-    return redirect(url_for("portal.front"), code=303)
+    return redirect(url_for("public.front"), code=303)
 
 
 def _refused(error: OpenIDRefused) -> tuple[str, int]:
