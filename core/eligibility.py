@@ -105,12 +105,31 @@ def decide(person: PersonFacts, domain: DomainRules, now: datetime) -> Decision:
     return Decision(tuple(reasons))
 
 
+def settled(person: PersonFacts, domain: DomainRules) -> Answer:
+    """Say whether the directory entitles a person beyond doubt; what is doubtful or missing is *unknown*.
+
+    Unlike `decide` it leaves out bans and the domain's own proof: neither takes an address away.
+    """
+    answers = [_settled(person.valid)]
+    if domain.coc_required:
+        answers.append(_settled(person.coc_signed))
+    teams = {_settled((person.memberships or {}).get(team)) for team in domain.teams} or {Answer.UNKNOWN}
+    answers.append(
+        next(answer for answer in (Answer.YES, Answer.UNKNOWN, Answer.NO) if answer in teams)  # one is enough
+    )
+    return next(answer for answer in (Answer.NO, Answer.UNKNOWN, Answer.YES) if answer in answers)
+
+
+def _settled(fact: Fact | None) -> Answer:
+    return Answer.UNKNOWN if fact is None else fact.settled
+
+
 def _plain(condition: Condition, holds: bool) -> Reason:
     return Reason(condition, Answer.YES if holds else Answer.NO)
 
 
 def _of_fact(condition: Condition, fact: Fact | None, now: datetime) -> Reason:
-    answer = Answer.UNKNOWN if fact is None else fact.answer
+    answer = Answer.UNKNOWN if fact is None else fact.settled
     return Reason(condition, answer, (), fact, fact is not None and fact.supports_claim(now))
 
 
