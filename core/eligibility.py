@@ -29,6 +29,7 @@ class PersonFacts:
     coc_signed: Fact | None = None
     memberships: Mapping[str, Fact] | None = None
     """By team name."""
+    not_suspended: Fact | None = None
 
 
 @dataclass(frozen=True)
@@ -110,14 +111,18 @@ def settled(person: PersonFacts, domain: DomainRules) -> Answer:
 
     Unlike `decide` it leaves out bans and the domain's own proof: neither takes an address away.
     """
-    answers = [_settled(person.valid)]
-    if domain.coc_required:
-        answers.append(_settled(person.coc_signed))
-    teams = {_settled((person.memberships or {}).get(team)) for team in domain.teams} or {Answer.UNKNOWN}
-    answers.append(
-        next(answer for answer in (Answer.YES, Answer.UNKNOWN, Answer.NO) if answer in teams)  # one is enough
-    )
+    answers = settled_conditions(person, domain).values()
     return next(answer for answer in (Answer.NO, Answer.UNKNOWN, Answer.YES) if answer in answers)
+
+
+def settled_conditions(person: PersonFacts, domain: DomainRules) -> dict[Condition, Answer]:
+    """Say of each condition that a directory answers how it stands beyond doubt."""
+    teams = {_settled((person.memberships or {}).get(team)) for team in domain.teams} or {Answer.UNKNOWN}
+    answers = {Condition.ACCOUNT_VALID: _settled(person.valid)}
+    if domain.coc_required:
+        answers[Condition.COC_SIGNED] = _settled(person.coc_signed)
+    in_one = next(answer for answer in (Answer.YES, Answer.UNKNOWN, Answer.NO) if answer in teams)
+    return answers | {Condition.TEAM_MEMBER: in_one}
 
 
 def _settled(fact: Fact | None) -> Answer:
@@ -129,7 +134,7 @@ def _plain(condition: Condition, holds: bool) -> Reason:
 
 
 def _of_fact(condition: Condition, fact: Fact | None, now: datetime) -> Reason:
-    answer = Answer.UNKNOWN if fact is None else fact.settled
+    answer = Answer.UNKNOWN if fact is None else fact.answer
     return Reason(condition, answer, (), fact, fact is not None and fact.supports_claim(now))
 
 

@@ -7,8 +7,8 @@ from enum import StrEnum
 SECOND_NO_AFTER = timedelta(hours=6)
 """Two clear *no* readings at least this far apart end a *yes*."""
 
-SECOND_SUSPENDED_AFTER = timedelta(minutes=10)
-"""The same for the suspension of an account, which counts at once when it was clearly said twice."""
+SECOND_NO = {"not_suspended": timedelta(minutes=10)}
+"""The exceptions: a suspension counts at once when it was clearly said twice."""
 
 FRESH_FOR = timedelta(hours=24)
 """A claim needs a *yes* that is not older."""
@@ -21,6 +21,10 @@ class Answer(StrEnum):
     NO = "no"
     UNKNOWN = "unknown"
     """An error, an odd answer, a missing field: it never lets in and never throws out."""
+
+
+NOT = {Answer.YES: Answer.NO, Answer.NO: Answer.YES, Answer.UNKNOWN: Answer.UNKNOWN}
+"""The answer to the opposite question."""
 
 
 @dataclass(frozen=True)

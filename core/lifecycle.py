@@ -111,11 +111,9 @@ def _reminder(left: timedelta) -> int | None:
 
 
 def _hold(hold: Hold, word: Word) -> Hold:
-    """An admin's own hold stays until they lift it; a ban counts before a suspension."""
+    """An admin's own hold stays until they lift it; a suspension counts before a ban, and outlasts it."""
     if hold is Hold.ADMIN:
         return hold
-    if word.banned:
-        return Hold.BAN
     if word.suspended is Answer.YES or (hold is Hold.LAUNCHPAD and word.suspended is Answer.UNKNOWN):
         return Hold.LAUNCHPAD
-    return Hold.NONE
+    return Hold.BAN if word.banned else Hold.NONE

@@ -11,12 +11,12 @@ from core.audit import Actor, record
 from core.database import lock_for_all, write
 from core.domains import is_ours
 from core.facts import Answer
-from core.models import Alias, Identity, Person, Recipient
+from core.models import Identity, Person, Recipient
 from core.notices import tell_ops, tell_person
 from core.ownership import lock_person
-from core.routing import Hold
 from core.sessions import end_all_sessions, open_session
 from core.sync import PersonReading, clean_name, store_reading
+from core.upkeep import keep_up
 
 NEWCOMERS = 0x5741_594E
 """Lock number: of two new identities of one account, the second must find the first."""
@@ -139,22 +139,18 @@ def ban(actor: Actor, person: Person, now: datetime) -> None:
             return
         person.banned_at = now
         person.save()
-        for alias in Alias.select().where(Alias.person == person, Alias.hold == Hold.NONE):
-            alias.hold = Hold.BAN
-            alias.save()
         end_all_sessions(person)
+        keep_up([person], now, actor)
         record(actor, "person-banned", {"person": person.id}, {"name": person.launchpad_name}, now)
 
 
 def unban(actor: Actor, person: Person, now: datetime) -> None:
-    """Lift a ban and the holds that came with it. Does nothing twice."""
+    """Lift a ban and the holds that came with it; a suspension by Launchpad stays. Does nothing twice."""
     with write():
         person = lock_person(person.id)
         if person.banned_at is None:
             return
         person.banned_at = None
         person.save()
-        for alias in Alias.select().where(Alias.person == person, Alias.hold == Hold.BAN):
-            alias.hold = Hold.NONE
-            alias.save()
+        keep_up([person], now, actor)
         record(actor, "person-unbanned", {"person": person.id}, {"name": person.launchpad_name}, now)

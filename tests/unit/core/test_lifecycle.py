@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from core.eligibility import DomainRules, PersonFacts, settled
-from core.facts import SECOND_NO_AFTER, SECOND_SUSPENDED_AFTER, Answer, observe
+from core.facts import SECOND_NO, SECOND_NO_AFTER, Answer, observe
 from core.lifecycle import Event, Life, Word, step
 from core.routing import AliasFacts, Entitlement, Fate, Hold, RouteRecipient, Switch, alias_fate
 
@@ -145,7 +145,9 @@ def test_later_becomes_refused_after_three_days():
         (Hold.LAUNCHPAD, word(suspended=NO), Hold.NONE, [Event.SUSPENSION_LIFTED]),
         (Hold.NONE, word(suspended=UNKNOWN), Hold.NONE, []),
         (Hold.NONE, word(banned=True), Hold.BAN, []),
-        (Hold.LAUNCHPAD, word(suspended=YES, banned=True), Hold.BAN, []),
+        (Hold.LAUNCHPAD, word(suspended=YES, banned=True), Hold.LAUNCHPAD, []),
+        (Hold.LAUNCHPAD, word(suspended=UNKNOWN, banned=True), Hold.LAUNCHPAD, []),
+        (Hold.BAN, word(suspended=YES, banned=True), Hold.LAUNCHPAD, []),
         (Hold.LAUNCHPAD, word(banned=True), Hold.BAN, []),
         (Hold.BAN, word(banned=True), Hold.BAN, []),
         (Hold.BAN, word(), Hold.NONE, []),
@@ -266,7 +268,7 @@ class MonthsOfReadings(RuleBasedStateMachine):
         assert self.told == told
 
     def _say(self, name: str, answer: Answer) -> None:
-        apart = SECOND_SUSPENDED_AFTER if name == "not_suspended" else SECOND_NO_AFTER
+        apart = SECOND_NO.get(name, SECOND_NO_AFTER)
         self.facts[name] = observe(self.facts[name], answer, self.now, apart)
         if answer is YES:
             self.noes[name] = []
@@ -274,7 +276,7 @@ class MonthsOfReadings(RuleBasedStateMachine):
             self.noes[name].append(self.now)
 
     def _said_twice(self, name: str) -> bool:
-        apart = SECOND_SUSPENDED_AFTER if name == "not_suspended" else SECOND_NO_AFTER
+        apart = SECOND_NO.get(name, SECOND_NO_AFTER)
         noes = self.noes[name]
         return bool(noes) and noes[-1] - noes[0] >= apart
 
