@@ -43,9 +43,17 @@ def tell_admins(
         tell_ops(kind, person, ids, key, now)
 
 
-def tell_ops(kind: str, person: Person | None, ids: Mapping[str, int], key: str, now: datetime) -> None:
-    """Write to the ops address. In a transaction."""
-    _write(kind, person, None, ids, key, now)
+def tell_ops(
+    kind: str,
+    person: Person | None,
+    ids: Mapping[str, int],
+    key: str,
+    now: datetime,
+    *,
+    due: datetime | None = None,
+) -> None:
+    """Write to the ops address. In a transaction. due: when it is to be said, if not now."""
+    _write(kind, person, None, ids, key, now, due=due)
 
 
 def tell_owner(person: Person, kind: str, ids: Mapping[str, int], key: str, now: datetime) -> None:

@@ -18,6 +18,7 @@ from core.directories import AccountReading, Deadline, Directory, TeamsReading
 from core.facts import NOT, SECOND_NO, SECOND_NO_AFTER, Answer
 from core.models import AccountFact, Alias, Identity, Membership, Person
 from core.ownership import lock_people
+from core.problems import report
 from core.routing import Switch
 from core.standing import mapped_teams, store_account_facts, store_memberships
 from core.upkeep import keep_up
@@ -111,8 +112,15 @@ def sync_person(directory: Directory, person_id: int, deadline: Deadline, now: d
     with connection(), write():
         for person in lock_people([person_id]):
             store_reading(person, reading, now)
-    if not reading.complete:
-        log.warning("launchpad unclear", tried="sync-person", person=person_id, why=reading.why)
+            if not reading.complete:
+                report("sync-person", f"person {person.id}", reading.why, now, person)
+                log.warning(
+                    "launchpad unclear",
+                    tried="sync-person",
+                    person=person.id,
+                    launchpad_name=person.launchpad_name,
+                    why=reading.why,
+                )
     return reading.complete
 
 

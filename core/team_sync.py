@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from peewee import OperationalError, chunked
 
 from core.brake import too_many
@@ -20,6 +21,7 @@ from core.directories import Account, Deadline, Directory, MembersReading
 from core.facts import SECOND_NO_AFTER, Answer
 from core.models import AccountFact, Membership, Person, TeamReading, TeamSync
 from core.ownership import lock_people
+from core.problems import report
 from core.standing import store_facts
 from core.upkeep import keep_up
 
@@ -32,6 +34,9 @@ REFRESH_AFTER = timedelta(hours=1)
 DEAD_AFTER = timedelta(minutes=5)
 """A reading that was not heard of for so long is overtaken by the next one."""
 GONE = "gone: the directory knows no such team"
+
+
+log = structlog.get_logger()
 
 
 class Overtaken(Exception):
@@ -47,12 +52,16 @@ class Turn:
     now: datetime
     started: float
 
+    @property
+    def moment(self) -> datetime:
+        """The present moment, counted from the beginning of the reading."""
+        return self.now + timedelta(seconds=time.monotonic() - self.started)
+
     def beat(self, read: int, total: int | None) -> None:
         """Say how far the reading is. Raises Overtaken."""
-        moment = self.now + timedelta(seconds=time.monotonic() - self.started)
         with connection(), write():
             self.check()
-            TeamSync.update(beat_at=moment, people_read=read, people_total=total).where(
+            TeamSync.update(beat_at=self.moment, people_read=read, people_total=total).where(
                 TeamSync.team == self.team
             ).execute()
 
@@ -72,6 +81,9 @@ class Turn:
             row.problem = problem[:200] if problem else None
             row.finished_at = row.finished_at if problem else self.now
             row.save()
+            if problem:
+                report("sync-team", self.team, problem, self.moment)
+                log.warning("team unreadable", tried="sync-team", team=self.team, why=problem)
 
 
 def _lock(team: str) -> TeamSync | None:
@@ -145,6 +157,8 @@ def _store_team_reading(turn: Turn, reading: MembersReading) -> str | None:
             TeamReading.update(read_at=now).where(TeamReading.id == rows[0].id).execute()
         return held_because
     TeamReading.create(team=team, read_at=now, count=len(names), names=text, held_because=held_because)
+    if held_because and not (rows and rows[0].held_because):
+        report("sync-team", team, f"held for an admin: {held_because}", turn.moment)
     for row in rows:
         if row is not accepted if held_because else row is not rows[0]:
             row.delete_instance()
