@@ -28,6 +28,8 @@ class Job(StrEnum):
     SYNC_PERSON = "workers.jobs.sync_person"
     SYNC_TEAM = "workers.jobs.sync_team"
     SYNC_ALL_TEAMS = "workers.jobs.sync_all_teams"
+    SYNC_PEOPLE = "workers.jobs.sync_people"
+    KEEP_UP = "workers.jobs.keep_up"
     SEND_NOTICES = "workers.jobs.send_notices"
     SWEEP = "workers.jobs.sweep"
 
@@ -36,6 +38,8 @@ _QUEUE_OF = {
     Job.SYNC_PERSON: "interactive",
     Job.SYNC_TEAM: "sync",
     Job.SYNC_ALL_TEAMS: "sync",
+    Job.SYNC_PEOPLE: "sync",
+    Job.KEEP_UP: "sync",
     Job.SEND_NOTICES: "mail",
     Job.SWEEP: "sync",
 }

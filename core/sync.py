@@ -129,7 +129,10 @@ def sync_people(
 ) -> list[int]:
     """Ask about many people, several at a time; return those of whom something stayed unclear."""
 
+    logged_with = structlog.contextvars.get_contextvars()
+
     def ask(person_id: int) -> int | None:
+        structlog.contextvars.bind_contextvars(**logged_with)
         try:
             return None if sync_person(directory, person_id, deadline, now) else person_id
         except OperationalError as error:  # the database was busy for too long

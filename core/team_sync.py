@@ -130,6 +130,12 @@ def sync_team(directory: Directory, team: str, deadline: Deadline, now: datetime
         raise
 
 
+def problem_of(team: str) -> str | None:
+    """Say why the last reading of a team was none; None when it was one."""
+    row = TeamSync.get_or_none(TeamSync.team == team)
+    return row.problem if row is not None else None
+
+
 def _read(turn: Turn, directory: Directory, deadline: Deadline) -> list[int]:
     reading = directory.members(turn.team, deadline, turn.beat)
     with connection():
