@@ -1,15 +1,26 @@
 """core.sync"""
 
 import pytest
+from peewee import OperationalError
+from structlog.testing import capture_logs
 
 from core import sync
 from core.aliases import ClaimRefused, claim
 from core.database import database, write
 from core.directories import AccountReading, Deadline, TeamsReading
 from core.facts import Answer
-from core.models import AccountFact, Alias, Identity, Membership, Person, TeamReading
-from core.standing import facts_of
-from core.sync import PersonReading, ask_about, clean_name, store_reading, sync_person
+from core.models import AccountFact, Alias, Identity, Membership, Person, Problem, TeamReading
+from core.routing import Switch
+from core.standing import facts_of, store_account_facts, store_memberships
+from core.sync import (
+    PersonReading,
+    ask_about,
+    clean_name,
+    people_to_ask,
+    store_reading,
+    sync_people,
+    sync_person,
+)
 from core.team_sync import sync_team
 from tests.support.arrange import (
     ISSUER,
@@ -21,6 +32,7 @@ from tests.support.arrange import (
     later,
     make_alias,
     make_domain,
+    make_member,
     make_person,
     reading,
 )
@@ -291,6 +303,131 @@ def test_a_claim_during_a_withdrawal_leaves_no_claim_on_old_facts(
 
     assert looked is True
     assert isinstance(result, Alias | ClaimRefused)
+
+
+# -- several identities ---------------------------------------------------------------------------
+
+
+def test_when_the_last_identity_has_no_account_any_more_the_one_before_counts(look, directory, ada, now):
+    Identity.create(issuer=ISSUER, subject=claimed_id("second"), person=ada, added_at=now)
+    directory.accounts[claimed_id("second")] = None
+    look(now)
+
+    assert answers(ada)["valid"] is Answer.YES
+
+
+def test_when_the_last_identity_is_unclear_nothing_is_said(look, directory, ada, now):
+    Identity.create(issuer=ISSUER, subject=claimed_id("second"), person=ada, added_at=now)
+
+    assert not look(now)
+    assert answers(ada) == {}
+
+
+# -- many, one by one -----------------------------------------------------------------------------
+
+
+def test_many_are_asked_at_once_and_the_unclear_ones_named(directory, domain, deadline, now):
+    people = [
+        make_person(now, f"p{n}", created=f"{1900 + n}-01-01", subject=f"https://x/{n}") for n in range(30)
+    ]
+    for number, person in enumerate(people[:25]):
+        of = account(person.launchpad_name, person.account_created)
+        directory.accounts[f"https://x/{number}"], directory.teams[of.name] = of, (TEAM,)
+    ids = [person.id for person in people]
+
+    assert sync_people(directory, ids, deadline, now) == ids[25:]
+    assert Membership.select().where(Membership.holds == True).count() == 25  # noqa: E712 -- SQL
+    assert [p.about for p in Problem.select().order_by(Problem.about)] == sorted(
+        f"person {i}" for i in ids[25:]
+    )
+
+
+def test_one_who_breaks_stops_no_other(directory, ada, domain, deadline, now, monkeypatch):
+    grace = make_person(now, "grace", created="2010-01-01")
+    directory.accounts[claimed_id("grace")] = account("grace", grace.account_created)
+    directory.teams["grace"] = (TEAM,)
+    store = sync.store_reading
+
+    def busy(person, *rest):
+        if person.id == ada.id:
+            raise OperationalError("database is locked")
+        store(person, *rest)
+
+    monkeypatch.setattr(sync, "store_reading", busy)
+
+    assert sync_people(directory, [ada.id, grace.id], deadline, now) == [ada.id]
+    assert answers(grace)[TEAM] is Answer.YES
+
+
+def test_what_went_wrong_is_logged_with_the_person_and_no_address(look, directory, ada, now):
+    make_member(now, "grace", created="2010-01-01")
+    directory.down = True
+    with capture_logs() as lines:
+        look(now)
+
+    assert lines == [
+        {
+            "event": "launchpad unclear",
+            "log_level": "warning",
+            "tried": "sync-person",
+            "person": ada.id,
+            "launchpad_name": "ada",
+            "why": "status 503",
+        }
+    ]
+
+
+@pytest.fixture
+def owner(domain, now) -> Person:
+    """grace, a member with an address, of whom everything was heard just now."""
+    person = make_member(now, "grace", created="2010-01-01")
+    make_alias(person, domain, now, "grace")
+    return person
+
+
+@pytest.mark.parametrize(("hours", "due"), [(1, False), (19, False), (20, True), (900, True)])
+def test_owners_of_addresses_are_asked_about_once_a_day(owner, now, hours, due):
+    assert people_to_ask(later(now, hours=hours)) == ([owner.id] if due else [])
+
+
+@pytest.mark.parametrize(
+    ("fact", "minutes", "due"),
+    [
+        ("valid", 359, False),
+        ("valid", 360, True),
+        ("coc_signed", 360, True),
+        ("not_suspended", 9, False),
+        ("not_suspended", 10, True),
+    ],
+)
+def test_owners_in_doubt_are_asked_again_when_a_second_no_would_count(owner, now, fact, minutes, due):
+    with write():
+        store_account_facts(owner, {fact: Answer.YES}, now)
+        store_account_facts(owner, {fact: Answer.NO}, now)
+
+    assert people_to_ask(later(now, minutes=minutes)) == ([owner.id] if due else [])
+
+
+def test_owners_whose_membership_is_in_doubt_are_asked_again(owner, now):
+    with write():
+        store_memberships(owner, {TEAM: Answer.NO}, now)
+
+    assert people_to_ask(later(now, hours=5)) == []
+    assert people_to_ask(later(now, hours=6)) == [owner.id]
+
+
+def test_whoever_waits_for_an_admin_is_not_asked_all_the_time(owner, now):
+    AccountFact.update(first_no_at=now, held_at=now).where(AccountFact.fact == "valid").execute()
+
+    assert people_to_ask(later(now, hours=7)) == []
+
+
+def test_nobody_without_an_address_is_asked_about_by_the_schedule(owner, domain, now):
+    make_member(now, "ada")
+    make_alias(None, domain, now, "team")
+    Alias.update(switch=Switch.GIVEN_UP).execute()
+
+    assert people_to_ask(later(now, days=9)) == []
 
 
 # -- names to show --------------------------------------------------------------------------------

@@ -5,10 +5,12 @@ import time
 
 import pytest
 
+from core import team_sync
+from core.brake import held_teams
 from core.database import write
 from core.directories import Deadline
 from core.facts import Answer
-from core.models import AccountFact, Alias, Membership, Person, TeamReading
+from core.models import AccountFact, Alias, Membership, Person, Problem, TeamReading, TeamSync
 from core.standing import facts_of
 from core.sync import sync_person
 from core.team_sync import sync_team
@@ -331,3 +333,216 @@ def test_others_can_write_while_a_big_team_is_stored(domain, directory, deadline
 
     assert at_once(read, write_on_and_on) == [None, None]
     assert max(waits) < took[0] / 2
+
+
+# -- one reading of a team at a time --------------------------------------------------------------
+
+
+def row() -> TeamSync:
+    return TeamSync.get(TeamSync.team == TEAM)
+
+
+def test_a_reading_that_is_under_way_is_not_disturbed(look_at_team, directory, ada, now):
+    directory.on_ask = lambda _: at_once(lambda: look_at_team(now))
+    look_at_team(now)
+
+    assert directory.asked == [TEAM]
+    assert row().fence == 1
+
+
+def test_a_dead_reading_is_overtaken_and_writes_nothing_when_it_wakes_up(look_at_team, directory, ada, now):
+    def while_the_first_one_sleeps(_):
+        directory.on_ask = lambda _: None
+        directory.people[TEAM] = ()
+        assert at_once(lambda: look_at_team(later(now, minutes=5))) == [[]]
+        directory.people[TEAM] = (ADA,)
+
+    directory.on_ask = while_the_first_one_sleeps
+    assert look_at_team(now) == []
+
+    assert row().fence == 2
+    assert answers(ada) == {}
+    assert [reading.names for reading in TeamReading.select()] == ["[]"]
+
+
+def test_a_reading_that_is_overtaken_while_it_writes_stops(look_at_team, directory, domain, now, monkeypatch):
+    monkeypatch.setattr(team_sync, "CHUNK", 10)
+    people = [make_person(now, f"person{n}", created=f"{2000 + n}") for n in range(30)]
+    directory.people[TEAM] = tuple(account(p.launchpad_name, p.account_created) for p in people)
+    chunks = []
+
+    def overtake(_):
+        chunks.append(Membership.select().count())
+        TeamSync.update(fence=TeamSync.fence + 1).execute()
+
+    monkeypatch.setattr(time, "sleep", overtake)
+    assert look_at_team(now) == []
+
+    assert chunks == [10]
+    assert Membership.select().count() == 10
+
+
+def test_how_far_a_reading_is_can_be_seen_while_it_runs(look_at_team, directory, ada, now):
+    directory.people[TEAM] = (ADA, *crowd(*range(40)))
+    look_at_team(now)
+
+    assert (row().people_read, row().people_total) == (41, 41)
+    assert (row().running, row().finished_at, row().problem) == (False, now, None)
+
+
+def test_a_reading_that_breaks_lets_go_of_the_team(look_at_team, directory, ada, now, monkeypatch):
+    monkeypatch.setattr(team_sync, "_store_members", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        look_at_team(now)
+    assert (row().running, row().problem) == (False, "failed: ZeroDivisionError")
+    monkeypatch.undo()
+    look_at_team(now)
+
+    assert row().problem is None
+    assert answers(ada)[TEAM] is Answer.YES
+
+
+def test_a_team_that_cannot_be_read_says_why_and_since_when(look_at_team, directory, domain, now):
+    look_at_team(now)
+    directory.down = True
+    for hours in (1, 2):
+        look_at_team(later(now, hours=hours))
+
+    assert (row().problem, row().problem_since) == ("unreadable: status 503", later(now, hours=1))
+    assert row().finished_at == now
+    assert held_teams() == {TEAM}
+    assert [(p.tried, p.about, p.why) for p in Problem.select()] == [
+        ("sync-team", TEAM, "unreadable: status 503")
+    ] * 2
+
+
+def test_while_a_team_cannot_be_read_no_single_check_says_no(look_at_team, look, directory, ada, now):
+    look(now)
+    directory.people, directory.teams["ada"] = {}, ()
+    look_at_team(later(now, hours=1))
+    for hours in (2, 9):
+        look(later(now, hours=hours))
+    assert answers(ada)[TEAM] is Answer.YES
+    directory.people = {TEAM: ()}
+    TeamReading.create(team=TEAM, read_at=now, count=0, names="[]")
+    look_at_team(later(now, hours=10))
+    for hours in (11, 18):
+        look(later(now, hours=hours))
+
+    assert answers(ada)[TEAM] is Answer.NO
+
+
+# -- a team that is gone --------------------------------------------------------------------------
+
+
+def test_a_team_that_is_not_there_any_more_is_held(look_at_team, directory, ada, now):
+    look_at_team(now)
+    directory.gone = (TEAM,)
+
+    assert look_at_team(later(now, hours=1)) == []
+    assert held() == [None, team_sync.GONE]
+    assert answers(ada)[TEAM] is Answer.YES
+
+
+def test_once_accepted_a_team_that_is_gone_or_empty_is_so(look_at_team, directory, ada, now):
+    look_at_team(now)
+    directory.gone = (TEAM,)
+    look_at_team(later(now, hours=1))
+    TeamReading.update(held_because=None).execute()
+
+    assert look_at_team(later(now, hours=2)) == [ada.id]
+    directory.gone, directory.people[TEAM] = (), ()
+    assert look_at_team(later(now, hours=3)) == [ada.id]
+    assert held()[-1] is None
+
+
+def test_ops_are_told_once_that_a_team_is_held(look_at_team, directory, domain, now):
+    directory.people[TEAM] = ()
+    for hours in range(4):
+        look_at_team(later(now, hours=hours))
+
+    assert [(problem.about, problem.why) for problem in Problem.select()] == [
+        (TEAM, "held for an admin: empty")
+    ]
+
+
+# -- what is written ------------------------------------------------------------------------------
+
+
+def test_a_team_that_is_as_it_was_writes_no_row_but_its_own(look_at_team, directory, ada, now):
+    directory.people[TEAM] = (ADA, *crowd(*range(40)))
+    look_at_team(now)
+    before = stored()
+    look_at_team(later(now, minutes=15))
+
+    assert stored() == before
+
+
+def test_after_an_hour_a_confirmed_fact_is_as_old_as_its_reading(look_at_team, ada, now):
+    look_at_team(now)
+    look_at_team(later(now, hours=1))
+
+    facts = facts_of(ada)
+    assert {facts.valid.read_at, facts.memberships[TEAM].read_at} == {later(now, hours=1)}
+    assert TeamReading.get().read_at == later(now, hours=1)
+
+
+def test_a_yes_that_ends_a_doubt_is_written_at_once(look_at_team, look, directory, ada, now):
+    look(now)
+    directory.teams["ada"] = ()
+    look(later(now, minutes=5))
+    look_at_team(later(now, minutes=10))
+
+    assert facts_of(ada).memberships[TEAM].first_no_at is None
+
+
+def test_an_older_reading_changes_nothing_that_a_newer_look_has_found(
+    look_at_team, look, directory, ada, now
+):
+    look(now)
+    directory.teams["ada"] = ()
+    for hours in (1, 7):
+        look(later(now, hours=hours))
+    look_at_team(later(now, hours=6))
+
+    assert answers(ada)[TEAM] is Answer.NO
+
+
+# -- who is asked one by one ----------------------------------------------------------------------
+
+
+def test_whoever_is_in_doubt_is_asked_again_after_six_hours_and_not_before(
+    look_at_team, look, directory, ada, now
+):
+    look(now)
+    directory.people[TEAM], directory.teams["ada"] = crowd(1), ()
+    assert look_at_team(later(now, minutes=15)) == [ada.id]
+    look(later(now, minutes=15))
+
+    assert look_at_team(later(now, minutes=30)) == []
+    assert look_at_team(later(now, hours=6, minutes=15)) == [ada.id]
+
+
+def test_a_member_who_is_not_valid_any_more_is_asked_whether_suspended(
+    look_at_team, look, directory, ada, now
+):
+    look(now)
+    directory.people[TEAM] = (account(valid=Answer.NO),)
+    directory.accounts[SUBJECT] = account(valid=Answer.NO, suspended=Answer.NO)
+
+    assert look_at_team(later(now, minutes=15)) == [ada.id]
+    look(later(now, minutes=16))
+    assert look_at_team(later(now, minutes=30)) == []
+
+
+def test_a_member_who_is_valid_again_is_asked_whether_still_suspended(
+    look_at_team, look, directory, ada, now
+):
+    directory.accounts[SUBJECT] = account(valid=Answer.NO, suspended=Answer.YES)
+    for minutes in (0, 10):
+        look(later(now, minutes=minutes))
+    directory.people[TEAM] = (account(valid=Answer.NO),)
+    assert look_at_team(later(now, minutes=15)) == []
+    directory.people[TEAM] = (account(),)
+
+    assert look_at_team(later(now, minutes=30)) == [ada.id]
