@@ -56,11 +56,11 @@ def step(life: Life, word: Word, grace: timedelta, now: datetime) -> tuple[Life,
     grace: how long mail goes on after the entitlement is lost. Returns the new facts and what the
     owner must be told. A second step at the same moment with the same facts changes nothing.
     """
+    held = _hold(life.hold, word)
     if life.switch is Switch.GIVEN_UP:
-        return life, ()
+        return replace(life, hold=held), ()
     life = _switched(life, now)
     life, events = _entitled(life, word.entitled, grace, now)
-    held = _hold(life.hold, word)
     if Hold.LAUNCHPAD in (held, life.hold) and held is not life.hold and not word.banned:
         events += (Event.SUSPENDED if held is Hold.LAUNCHPAD else Event.SUSPENSION_LIFTED,)
     return replace(life, hold=held), events

@@ -53,9 +53,11 @@ class PersonReading:
         return self.teams is not None or self.account.account.valid is Answer.NO
 
 
-def ask_about(directory: Directory, subject: str, deadline: Deadline) -> PersonReading:
-    """Ask the directory about one identity, all within the deadline."""
-    reading = directory.resolve(subject, deadline)
+def ask_about(
+    directory: Directory, subject: str, deadline: Deadline, *, issuer: str = "", email: str | None = None
+) -> PersonReading:
+    """Ask the directory about one identity (as `Directory.resolve`), all within the deadline."""
+    reading = directory.resolve(subject, deadline, issuer=issuer, email=email)
     if reading.account is None:
         return PersonReading(reading)
     teams = directory.teams_of(reading.account.name, deadline)
@@ -100,15 +102,9 @@ def sync_person(directory: Directory, person_id: int, deadline: Deadline, now: d
     Returns whether everything was clearly answered. A person with several identities is asked about
     by the one that was added last; the next one counts when that has clearly no account any more.
     """
-    with connection():
-        newest_first = Identity.select().where(Identity.person == person_id).order_by(Identity.id.desc())
-        subjects = [identity.subject for identity in newest_first]
-    if not subjects:
+    reading = _ask_about_person(directory, person_id, deadline)
+    if reading is None:
         return True  # erased meanwhile
-    for subject in subjects:
-        reading = ask_about(directory, subject, deadline)
-        if reading.account.answer is not Answer.NO:
-            break
     with connection(), write():
         for person in lock_people([person_id]):
             store_reading(person, reading, now)
@@ -122,6 +118,21 @@ def sync_person(directory: Directory, person_id: int, deadline: Deadline, now: d
                     why=reading.why,
                 )
     return reading.complete
+
+
+def _ask_about_person(directory: Directory, person_id: int, deadline: Deadline) -> PersonReading | None:
+    """Ask about a person's identities until one of them says more than that there is no account."""
+    with connection():
+        query = Identity.select(Identity, Person).join(Person).where(Identity.person == person_id)
+        identities = list(query.order_by(Identity.id.desc()))
+    reading = None
+    for identity in identities:
+        person = identity.person
+        email = person.sign_in_email if person.sign_in_email_proven else None
+        reading = ask_about(directory, identity.subject, deadline, issuer=identity.issuer, email=email)
+        if reading.account.answer is not Answer.NO:
+            break
+    return reading
 
 
 def sync_people(

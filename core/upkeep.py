@@ -32,7 +32,7 @@ def keep_up(people: Iterable[Person], now: datetime, actor: Actor = JOB) -> None
     query = (
         Alias.select(Alias, Domain)
         .join(Domain)
-        .where(Alias.person.in_(list(by_id)), Alias.switch != Switch.GIVEN_UP, Domain.removed_at.is_null())
+        .where(Alias.person.in_(list(by_id)), Domain.removed_at.is_null())
         .order_by(Alias.id)
     )
     aliases = list(query)

@@ -74,8 +74,14 @@ def no_progress(_read: int, _total: int | None) -> None:
 class Directory(Protocol):
     """A source of people and teams. No method raises: trouble is an unknown answer."""
 
-    def resolve(self, subject: str, deadline: Deadline) -> AccountReading:
-        """Find the account of an identity (for Ubuntu One, its claimed id)."""
+    def resolve(
+        self, subject: str, deadline: Deadline, *, issuer: str = "", email: str | None = None
+    ) -> AccountReading:
+        """Find the account of an identity.
+
+        subject: for Ubuntu One the claimed id. issuer: the sign-in provider that says so. email: the
+        sign-in address, only if that provider has proven it.
+        """
 
     def teams_of(self, name: str, deadline: Deadline) -> TeamsReading:
         """Read the teams of one account."""

@@ -77,8 +77,10 @@ class Launchpad:
         self._resolved: dict[str, tuple[str, str]] = {}
         """By name, the entity tag and the birth of the account that `resolve` last found under it."""
 
-    def resolve(self, subject: str, deadline: Deadline) -> AccountReading:
-        """Find the account of a claimed id, whatever it is called by now."""
+    def resolve(
+        self, subject: str, deadline: Deadline, *, issuer: str = "", email: str | None = None
+    ) -> AccountReading:
+        """Find the account of a claimed id, whatever it is called by now; the id says it all."""
         query = urlencode({"ws.op": "getByOpenIDIdentifier", "identifier": subject})
         try:
             entry = self._get(f"{self._root}devel/people?{query}", deadline)

@@ -38,7 +38,9 @@ class SaidDirectory:
     on_ask: Callable[[str], None] = lambda _: None
     asked: list[str] = field(default_factory=list)
 
-    def resolve(self, subject: str, deadline: Deadline) -> AccountReading:
+    def resolve(
+        self, subject: str, deadline: Deadline, *, issuer: str = "", email: str | None = None
+    ) -> AccountReading:
         self._note(subject)
         if self.down or subject not in self.accounts:
             return AccountReading(Answer.UNKNOWN, why=DOWN)

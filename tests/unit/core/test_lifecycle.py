@@ -117,10 +117,11 @@ def test_a_second_leaving_has_a_grace_time_and_notices_of_its_own():
     assert told == [Event.GRACE_STARTED, Event.GRACE_14_DAYS, Event.GRACE_LIFTED, Event.GRACE_STARTED]
 
 
-def test_an_alias_that_was_given_up_is_left_alone():
+def test_an_alias_that_was_given_up_is_only_held_or_not():
     given_up = replace(LIFE, switch=Switch.GIVEN_UP)
 
-    assert after(given_up, (1, word(NO, YES, banned=True))) == (given_up, [])
+    assert after(given_up, (1, word(NO, YES))) == (replace(given_up, hold=Hold.LAUNCHPAD), [])
+    assert after(given_up, (1, word(NO, banned=True))) == (replace(given_up, hold=Hold.BAN), [])
 
 
 # -- the owner's switch ---------------------------------------------------------------------------
