@@ -2,7 +2,7 @@
 
 import click
 
-from cli import address, database, domain, people
+from cli import address, database, domain, people, sync
 from core import runtime
 
 
@@ -18,3 +18,4 @@ main.add_command(domain.domain)
 main.add_command(address.route_command)
 main.add_command(people.admin)
 main.add_command(people.person)
+main.add_command(sync.sync)

@@ -67,7 +67,7 @@ class Turn:
 
     def check(self) -> None:
         """Make sure, inside a transaction that writes, that this is the newest reading. Raises Overtaken."""
-        row = _lock(self.team)
+        row = lock_team(self.team)
         if row is None or row.fence != self.fence:
             raise Overtaken(self.team)
 
@@ -86,7 +86,8 @@ class Turn:
                 log.warning("team unreadable", tried="sync-team", team=self.team, why=problem)
 
 
-def _lock(team: str) -> TeamSync | None:
+def lock_team(team: str) -> TeamSync | None:
+    """Load a team's row and let no reading of it write, and nobody judge one, until the transaction ends."""
     query = TeamSync.select().where(TeamSync.team == team)
     if database.obj.for_update:
         query = query.for_update()
@@ -97,7 +98,7 @@ def _begin(team: str, now: datetime) -> Turn | None:
     """Take the team; None while another reading of it is alive."""
     with write():
         TeamSync.insert(team=team, began_at=now, beat_at=now).on_conflict_ignore().execute()
-        row = _lock(team)
+        row = lock_team(team)
         if row is None or (row.running and now - row.beat_at < DEAD_AFTER):
             return None
         row.fence += 1
