@@ -14,10 +14,16 @@ import structlog
 from peewee import OperationalError
 
 from core.database import connection, write
-from core.directories import AccountReading, Deadline, Directory, TeamsReading
+from core.directories import Account, AccountReading, Deadline, Directory, TeamsReading
 from core.facts import NOT, SECOND_NO, SECOND_NO_AFTER, Answer
+from core.joining import (
+    is_banned,
+    join_all,
+    lock_all_with,
+    people_with,
+    perhaps_the_same,
+)
 from core.models import AccountFact, Alias, Identity, Membership, Person
-from core.ownership import lock_people
 from core.problems import report
 from core.routing import Switch
 from core.standing import mapped_teams, store_account_facts, store_memberships
@@ -105,19 +111,61 @@ def sync_person(directory: Directory, person_id: int, deadline: Deadline, now: d
     reading = _ask_about_person(directory, person_id, deadline)
     if reading is None:
         return True  # erased meanwhile
+    account = reading.account.account
+    with connection():
+        is_new = Person.select().where(Person.id == person_id, Person.launchpad_name.is_null()).exists()
+    if is_new and account is not None and not ask_about_earlier_names(directory, account, deadline, now):
+        return False
     with connection(), write():
-        for person in lock_people([person_id]):
-            store_reading(person, reading, now)
-            if not reading.complete:
-                report("sync-person", f"person {person.id}", reading.why, now, person)
-                log.warning(
-                    "launchpad unclear",
-                    tried="sync-person",
-                    person=person.id,
-                    launchpad_name=person.launchpad_name,
-                    why=reading.why,
-                )
+        person = next((one for one in lock_all_with(account, person_id) if one.id == person_id), None)
+        if person is None:
+            return True
+        is_new = person.launchpad_name is None and person.banned_at is None
+        if account is not None and is_new and not people_with(account) and is_banned(account):
+            report(
+                "sync-person",
+                f"person {person.id}",
+                "a banned person's account, by another name",
+                now,
+                person,
+            )
+            return True  # without an account nothing can be claimed; the next sign-in is refused
+        if account is not None:
+            person = _perhaps_joined(person, account, now)
+        store_reading(person, reading, now)
+        if not reading.complete:
+            _report_unclear(person, reading, now)
     return reading.complete
+
+
+def ask_about_earlier_names(
+    directory: Directory, account: Account, deadline: Deadline, now: datetime
+) -> bool:
+    """Make sure that the account of somebody new is not one that is known here by an earlier name.
+
+    Otherwise a ban could be evaded by a rename and a second identity. Asks about everyone whose
+    account was born at the same moment: that is nobody, as a rule. Returns whether all was answered.
+    """
+    with connection():
+        person_ids = perhaps_the_same(account)
+    return all(sync_person(directory, person_id, deadline, now) for person_id in person_ids)
+
+
+def _perhaps_joined(person: Person, account: Account, now: datetime) -> Person:
+    """Go on with a sign-in that Launchpad left unanswered: join the person who has the account already.
+
+    Two who were known before are joined at their next sign-in, unless one of them is banned.
+    """
+    is_new = person.launchpad_name is None
+    if is_new or any(one.banned_at for one in [person, *people_with(account)]):
+        return join_all(account, person, now)
+    return person
+
+
+def _report_unclear(person: Person, reading: PersonReading, now: datetime) -> None:
+    report("sync-person", f"person {person.id}", reading.why, now, person)
+    about = {"person": person.id, "launchpad_name": person.launchpad_name}
+    log.warning("launchpad unclear", tried="sync-person", **about, why=reading.why)
 
 
 def _ask_about_person(directory: Directory, person_id: int, deadline: Deadline) -> PersonReading | None:
@@ -155,32 +203,30 @@ def sync_people(
 
 
 def people_to_ask(now: datetime) -> list[int]:
-    """Return the owners of addresses who must be asked about one by one.
+    """Return the owners of addresses, and the banned, who must be asked about one by one.
 
     In doubt, and the second word may come now; or not heard of for most of a day, as those are who
     are in no team that is read.
     """
-    owners: Any = (
-        Alias.select(Alias.person)
-        .where(Alias.person.is_null(False), Alias.switch != Switch.GIVEN_UP)
-        .distinct()
+    suspension = AccountFact.fact == "not_suspended"
+    first_no = AccountFact.first_no_at
+    due = (~suspension & (first_no <= now - SECOND_NO_AFTER)) | (
+        suspension & (first_no <= now - SECOND_NO["not_suspended"])
     )
-    apart = AccountFact.fact == "not_suspended"
-    doubted_accounts = AccountFact.select(AccountFact.person).where(
-        AccountFact.held_at.is_null(),
-        (~apart & (AccountFact.first_no_at <= now - SECOND_NO_AFTER))
-        | (apart & (AccountFact.first_no_at <= now - SECOND_NO["not_suspended"])),
+    heard_of = (AccountFact.fact == "valid") & (AccountFact.read_at > now - ASK_AGAIN_AFTER)
+    owned = Alias.person.is_null(False) & (Alias.switch != Switch.GIVEN_UP)
+    concerned = _ids(Alias.select(Alias.person).where(owned).distinct()) | _ids(
+        Person.select(Person.id).where(Person.banned_at.is_null(False))
     )
-    doubted_teams = Membership.select(Membership.person).where(
-        Membership.first_no_at <= now - SECOND_NO_AFTER
+    doubted = _ids(AccountFact.select(AccountFact.person).where(AccountFact.held_at.is_null(), due)) | _ids(
+        Membership.select(Membership.person).where(Membership.first_no_at <= now - SECOND_NO_AFTER)
     )
-    heard_of = AccountFact.select(AccountFact.person).where(
-        AccountFact.fact == "valid", AccountFact.read_at > now - ASK_AGAIN_AFTER
-    )
-    ids = {row for (row,) in owners.tuples()}
-    doubted = {row.person_id for query in (doubted_accounts, doubted_teams) for row in query}
-    heard = {row.person_id for row in heard_of}
-    return sorted((ids & doubted) | (ids - heard))
+    heard = _ids(AccountFact.select(AccountFact.person).where(heard_of))
+    return sorted((concerned & doubted) | (concerned - heard))
+
+
+def _ids(query: Any) -> set[int]:
+    return {person_id for (person_id,) in query.tuples()}
 
 
 def clean_name(text: str) -> str:

@@ -20,7 +20,7 @@ from core.openid_state import stash_answer, take_answer
 from core.people import SignIn, SignInRefused, sign_in
 from core.queues import Job, enqueue, wake_outbox
 from core.sessions import end_session, find_session
-from core.sync import ask_about
+from core.sync import ask_about, ask_about_earlier_names
 
 BUDGET = 4.0  # seconds for everything that one sign-in asks outside
 RETURN_ARGUMENTS = ("state", "stash", "janrain_nonce")
@@ -35,10 +35,18 @@ START_AGAIN = ErrorPage(
 )
 CANCELLED = ErrorPage(_("You did not sign in"), _("Ubuntu One says that you cancelled. Nothing was done."))
 NO_ANSWER = ErrorPage(_("Ubuntu One does not answer"), _("Nothing was changed. Try again in a minute."))
+LAUNCHPAD_UNCLEAR = ErrorPage(
+    _("Launchpad does not answer"),
+    _("We could not find out whether you have been here before under another name. Try again in a minute."),
+)
 NOT_VALID = ErrorPage(
     _("Ubuntu One's answer was not accepted"),
     _("It is not a valid answer for this portal. Nothing was created. Please start again."),
 )
+
+
+class LaunchpadUnclear(Exception):
+    """It could not be found out now whether this account is known by an earlier name."""
 
 
 @blueprint.get("/login", endpoint="sign_in")
@@ -103,6 +111,8 @@ def _finish(target: str) -> Response | tuple[str, int]:
         if error.refusal is Refusal.NO_ANSWER:
             return _page(NO_ANSWER, 503)
         return _page(NOT_VALID, 400)
+    except LaunchpadUnclear:
+        return _page(LAUNCHPAD_UNCLEAR, 503)
     except SignInRefused as error:
         return _page(ErrorPage(_("You cannot sign in"), str(error)), 403)
 
@@ -133,6 +143,9 @@ def _let_in(arrival: SignIn, deadline: Deadline, target: str) -> Response:
     """Ask Launchpad in what is left of the budget, then begin a fresh session."""
     reading = ask_about(directory, arrival.subject, deadline)
     now = utc_now()
+    account = reading.account.account
+    if account is not None and not ask_about_earlier_names(directory, account, deadline, now):
+        raise LaunchpadUnclear
     old_token = current_user.get_id() if is_signed_in() else None
     person, token = sign_in(arrival, reading, now)
     if old_token:

@@ -149,9 +149,7 @@ def test_a_job_that_breaks_is_seen_and_told_to_ops(embedded: object, run: Run, s
     until(lambda: failed_jobs(settings))
     assert [(job.id, job.why) for job in failed_jobs(settings)] == [("broken", "ValueError")]
     until(lambda: Problem.select().count())
-    assert [(row.tried, row.about, row.why) for row in Problem.select()] == [
-        ("job", "broken", "ValueError")
-    ]
+    assert [(row.tried, row.about, row.why) for row in Problem.select()] == [("job", "broken", "ValueError")]
 
 
 def test_a_member_who_left_loses_the_address_by_the_jobs_alone(
