@@ -2,7 +2,7 @@
 
 import click
 
-from cli import address, database, dns, domain, keys, people, roster
+from cli import address, database, dns, domain, keys, people, roster, sync
 from core import runtime
 
 
@@ -21,3 +21,4 @@ main.add_command(address.route_command)
 main.add_command(people.admin)
 main.add_command(people.person)
 main.add_command(roster.roster)
+main.add_command(sync.sync)

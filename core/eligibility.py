@@ -29,6 +29,7 @@ class PersonFacts:
     coc_signed: Fact | None = None
     memberships: Mapping[str, Fact] | None = None
     """By team name."""
+    not_suspended: Fact | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,29 @@ def decide(person: PersonFacts, domain: DomainRules, now: datetime) -> Decision:
             reasons.append(_of_fact(Condition.COC_SIGNED, person.coc_signed, now))
         reasons.append(_of_teams(person.memberships or {}, domain.teams, now))
     return Decision(tuple(reasons))
+
+
+def settled(person: PersonFacts, domain: DomainRules) -> Answer:
+    """Say whether the directory entitles a person beyond doubt; what is doubtful or missing is *unknown*.
+
+    Unlike `decide` it leaves out bans and the domain's own proof: neither takes an address away.
+    """
+    answers = settled_conditions(person, domain).values()
+    return next(answer for answer in (Answer.NO, Answer.UNKNOWN, Answer.YES) if answer in answers)
+
+
+def settled_conditions(person: PersonFacts, domain: DomainRules) -> dict[Condition, Answer]:
+    """Say of each condition that a directory answers how it stands beyond doubt."""
+    teams = {_settled((person.memberships or {}).get(team)) for team in domain.teams} or {Answer.UNKNOWN}
+    answers = {Condition.ACCOUNT_VALID: _settled(person.valid)}
+    if domain.coc_required:
+        answers[Condition.COC_SIGNED] = _settled(person.coc_signed)
+    in_one = next(answer for answer in (Answer.YES, Answer.UNKNOWN, Answer.NO) if answer in teams)
+    return answers | {Condition.TEAM_MEMBER: in_one}
+
+
+def _settled(fact: Fact | None) -> Answer:
+    return Answer.UNKNOWN if fact is None else fact.settled
 
 
 def _plain(condition: Condition, holds: bool) -> Reason:

@@ -18,11 +18,18 @@ def tell_recipient(recipient: Recipient, kind: str, ids: Mapping[str, int], key:
     _write(kind, recipient.person, recipient, ids, key, now)
 
 
-def tell_person(person: Person, kind: str, ids: Mapping[str, int], key: str, now: datetime) -> None:
-    """Write to a person's first verified recipient; says nothing when there is none. In a transaction."""
+def tell_person(
+    person: Person, kind: str, ids: Mapping[str, int], key: str, now: datetime, *, due: datetime | None = None
+) -> None:
+    """Write to a person's first verified recipient and to the sign-in address. In a transaction.
+
+    due: when it is to be said, if not now. Says nothing when there is neither.
+    """
     recipient = first_recipient(person)
     if recipient is not None:
-        _write(kind, person, recipient, ids, key, now)
+        _write(kind, person, recipient, ids, key, now, due=due)
+    if _reaches_elsewhere(person, {recipient.address_key} if recipient is not None else set()):
+        _write(kind, person, None, ids, f"{key}:sign-in", now, to_sign_in=True, due=due)
 
 
 def tell_admins(
@@ -36,9 +43,17 @@ def tell_admins(
         tell_ops(kind, person, ids, key, now)
 
 
-def tell_ops(kind: str, person: Person | None, ids: Mapping[str, int], key: str, now: datetime) -> None:
-    """Write to the ops address. In a transaction."""
-    _write(kind, person, None, ids, key, now)
+def tell_ops(
+    kind: str,
+    person: Person | None,
+    ids: Mapping[str, int],
+    key: str,
+    now: datetime,
+    *,
+    due: datetime | None = None,
+) -> None:
+    """Write to the ops address. In a transaction. due: when it is to be said, if not now."""
+    _write(kind, person, None, ids, key, now, due=due)
 
 
 def tell_owner(person: Person, kind: str, ids: Mapping[str, int], key: str, now: datetime) -> None:
@@ -76,6 +91,7 @@ def _write(
     now: datetime,
     *,
     to_sign_in: bool = False,
+    due: datetime | None = None,
 ) -> None:
     Notice.insert(
         kind=kind,
@@ -85,5 +101,5 @@ def _write(
         subject_ids=json.dumps(ids, sort_keys=True),
         unique_key=key,
         made_at=now,
-        due_at=now,
+        due_at=due or now,
     ).on_conflict_ignore().execute()

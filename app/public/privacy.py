@@ -14,6 +14,7 @@ from app.auth.pending import LASTS as SIGN_IN_LASTS
 from core import models
 from core.openid_state import NONCE_LASTS, STASH_LASTS
 from core.sessions import LASTS as SESSION_LASTS
+from core.sweep import PROBLEMS_LAST
 
 
 @dataclass(frozen=True)
@@ -138,8 +139,8 @@ SIGNING_IN: Tables = {
     models.Session: Kept(
         _("Browsers in which you are signed in"),
         _(
-            "For each a hash of its key, when you signed in, and in which hour it was last used. No network "
-            "address and no name of a browser."
+            "For each a hash of its key, when you signed in and last gave your password, and in which hour it "
+            "was last used. No network address and no name of a browser."
         ),
         _("You stay signed in, and can be signed out everywhere at once."),
         _("Until you sign out, or %(days)s days after it was last used.", days=SESSION_LASTS.days),
@@ -163,6 +164,12 @@ SIGNING_IN: Tables = {
 }
 
 RECORD: Tables = {
+    models.Problem: Kept(
+        _("What went wrong"),
+        _("When something about you could not be looked up: what was tried, why it failed, and when."),
+        _("The people who run this are told once in a quarter of an hour."),
+        _("%(days)s days at most.", days=PROBLEMS_LAST.days),
+    ),
     models.AuditEntry: Kept(
         _("The record of changes"),
         _(
@@ -196,6 +203,12 @@ RECORD: Tables = {
 }
 
 PROJECT: Tables = {
+    models.TeamSync: Kept(
+        _("How the reading of each team goes"),
+        _("When it began and ended, and what went wrong. Nothing about a person."),
+        _("Two readings do not get into each other's way, and the admins see what is stuck."),
+        AS_LONG_AS_THERE,
+    ),
     models.Domain: Kept(
         _("The domains"),
         _("Their names and rules. Nothing about a person."),

@@ -14,22 +14,16 @@ N_USER = "{} || 'user'"
 _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) "
 
 
-<<<<<<< HEAD
 def make_waypost_table(path: Path, count: int, names: str = USER_N) -> str:
     """Make a Waypost database with so many aliases; return its URL.
 
     names: USER_N or N_USER.
     """
-    url = f"sqlite:///{path}"
-=======
-def make_waypost_table(path: Path, count: int) -> str:
-    """Make a Waypost database with aliases `user1` to `user<count>`; return its URL."""
-    return fill_waypost_database(f"sqlite:///{path}", count)
+    return fill_waypost_database(f"sqlite:///{path}", count, names)
 
 
-def fill_waypost_database(url: str, count: int) -> str:
+def fill_waypost_database(url: str, count: int, names: str = USER_N) -> str:
     """Make the tables and the same aliases in an empty database, on either engine; return its URL."""
->>>>>>> cache
     database.configure(url)
     database.migrate()
     now = datetime.now(UTC)
@@ -40,19 +34,11 @@ def fill_waypost_database(url: str, count: int) -> str:
         address = "user1@home.example"
         recipient = Recipient.create(address=address, address_key=address, imported_at=now, added_at=now)
         AliasRecipient.create(alias=alias, recipient=recipient, position=0)
-<<<<<<< HEAD
-    _multiply(path, count, names)
+        _multiply(count, names)
     return url
 
 
-def _multiply(path: Path, count: int, names: str) -> None:
-=======
-        _multiply(count)
-    return url
-
-
-def _multiply(count: int) -> None:
->>>>>>> cache
+def _multiply(count: int, names: str) -> None:
     """Copy the first rows, so that whatever columns the tables have are filled."""
     fresh = {
         "alias": {"id": "n.i", "local_part": names.format("n.i")},
