@@ -66,7 +66,7 @@ def stopped(pid: int) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-@pytest.mark.parametrize("which", [LISTENING, PROVING])
+@pytest.mark.parametrize("which", [LISTENING, PROVING], ids=["listening", "proving"])
 async def test_a_lost_connection_leaves_no_stale_answer(filled_url, which):
     async with kept(filled_url) as k:
         assert (await k.is_kept()).fate is Fate.DELIVER
@@ -94,11 +94,12 @@ async def test_a_change_just_when_the_connection_is_lost_counts(filled_url):
             await k.live()
 
 
-async def test_a_server_that_says_nothing_any_more_is_noticed(filled_url, soon_lost):
-    """The listening connection stays open and silent; what is asked for anew still gets its answer."""
+@pytest.mark.parametrize("which", [LISTENING, PROVING], ids=["listening", "proving"])
+async def test_a_server_that_says_nothing_any_more_is_noticed(filled_url, soon_lost, which):
+    """One connection stays open and silent; what is asked for anew still gets its answer."""
     async with kept(filled_url) as k:
         assert (await k.is_kept()).fate is Fate.DELIVER
-        with stopped(await backend(filled_url, LISTENING)):
+        with stopped(await backend(filled_url, which)):
             of_ada(hold=Hold.ADMIN)
             await until(lambda: not k.cache.is_live)
             assert (await k.route()).fate is Fate.HELD
