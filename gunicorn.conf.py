@@ -2,6 +2,7 @@
 
 import os
 
+from app.theme import require_theme
 from core import runtime
 
 worker_class = "gthread"
@@ -14,6 +15,7 @@ accesslog = None  # a request's path may hold a verification token
 
 
 def on_starting(_server):
-    """Look at settings and tables in the master: a worker that ends for them is started again and again."""
-    runtime.start()
+    """Look at settings, theme and tables in the master: a worker that ends for them is started for ever."""
+    settings = runtime.start()
     runtime.require_tables()
+    require_theme(settings.theme_dir)

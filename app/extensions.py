@@ -9,6 +9,7 @@ from flask_login import LoginManager, current_user
 from flask_wtf import CSRFProtect
 from werkzeug.local import LocalProxy
 
+from app.theme import Theme
 from core.database import database
 from core.directories import Directory
 from core.directories.configured import make_directory
@@ -28,6 +29,19 @@ def _current_settings() -> Settings:
 
 settings: Settings = LocalProxy(_current_settings)  # type: ignore[assignment]
 """The settings of the portal that answers this request."""
+
+
+def _current_theme() -> Theme:
+    from flask import current_app
+
+    return current_app.extensions["waypost_theme"]
+
+
+theme: Theme = LocalProxy(_current_theme)  # type: ignore[assignment]
+"""The look of the portal that answers this request."""
+
+FILES = frozenset({"static", "public.theme_file"})
+"""Endpoints of files: they are cached for good, and need no database."""
 
 
 def _current_directory() -> Directory:
@@ -68,7 +82,7 @@ def init_app(app: Flask) -> None:
 
     @app.before_request
     def open_database() -> None:
-        if request.endpoint != "static":  # the page that says that the database is gone needs its style
+        if request.endpoint not in FILES:  # the page that says that the database is gone needs its style
             database.connect(reuse_if_open=True)
 
     @app.teardown_appcontext

@@ -10,8 +10,10 @@ from werkzeug.exceptions import HTTPException
 from app.extensions import htmx, settings
 
 PAGES = frozenset(
-    {"portal.home", "portal.address", "portal.verify", "portal.front"}
-    | {"auth.again", "account.page", "account.export", "account.leave", "account.gone", "waivers.page", "waivers.new"}
+    {"portal.home", "portal.address", "portal.verify"}
+    | {"public.front", "public.domain", "public.help_page", "public.privacy"}
+    | {"auth.again", "account.page", "account.export", "account.leave", "account.gone"}
+    | {"waivers.page", "waivers.new"}
 )
 """The endpoints to which a sign-in may lead back."""
 

@@ -11,14 +11,17 @@ from flask_babel import format_datetime, format_timedelta, get_locale
 from flask_babel import gettext as _
 from markupsafe import Markup
 
+from app.theme import File, Theme
 from core.database import utc_now
 from core.settings import Settings
 
 STATIC = Path(__file__).parent / "static"
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: Flask, settings: Settings, theme: Theme) -> None:
     """Give the templates their helpers."""
+    app.extensions["waypost_theme"] = theme
+    app.jinja_env.globals.update(asset=asset, theme=theme, theme_file=theme_file)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters["moment"] = moment
     app.jinja_env.filters["ago"] = ago
@@ -26,7 +29,6 @@ def init_app(app: Flask, settings: Settings) -> None:
     @app.context_processor
     def helpers() -> dict[str, Any]:
         return {
-            "asset": asset,
             "project": settings.project_name,
             "settings": settings,
             "directory": "Launchpad" if settings.directory == "launchpad" else _("the member list"),
@@ -37,6 +39,11 @@ def init_app(app: Flask, settings: Settings) -> None:
 def asset(name: str) -> str:
     """Return the address of a static file; it changes with the content, so it can be cached for good."""
     return url_for("static", filename=name, v=_version(name))
+
+
+def theme_file(file: File) -> str:
+    """Return the address of a file of the theme; it changes with the content, too."""
+    return url_for("public.theme_file", filename=file.name, v=file.version)
 
 
 @cache

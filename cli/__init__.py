@@ -2,7 +2,7 @@
 
 import click
 
-from cli import address, database, dns, domain, keys, people, roster, waiver
+from cli import address, database, dns, domain, keys, people, roster, sync, waiver
 from core import runtime
 
 
@@ -22,3 +22,4 @@ main.add_command(people.admin)
 main.add_command(people.person)
 main.add_command(waiver.waiver)
 main.add_command(roster.roster)
+main.add_command(sync.sync)

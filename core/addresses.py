@@ -97,9 +97,11 @@ def to_ascii_domain(text: str) -> str:
 def is_claimable_local_part(local_part: str) -> bool:
     """Whether self-service may hand this local part out.
 
-    No `+` (it would take someone's sub-address) and no leading, trailing or double dot
-    (no legal dot-atom, RFC 5322 §3.2.3).
+    No `+` (it would take someone's sub-address), no leading, trailing or double dot (no legal
+    dot-atom, RFC 5322 §3.2.3), and no name that Launchpad gives to what is left of an account.
     """
     return (
-        re.fullmatch(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*", local_part) is not None and len(local_part) <= MAX_LOCAL
+        re.fullmatch(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*", local_part) is not None
+        and len(local_part) <= MAX_LOCAL
+        and re.search(r"-deactivatedaccount\d*$|-merged\d*$|^removed\d+$", local_part) is None
     )

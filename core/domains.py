@@ -75,6 +75,12 @@ def find_domain(name: str) -> Domain | None:
         return None
 
 
+def served_domains() -> list[Domain]:
+    """Return the domains whose mail is passed on: proven and not removed, in the order of their adding."""
+    proven = Domain.verified_at.is_null(False) & Domain.removed_at.is_null()
+    return list(Domain.select().where(proven).order_by(Domain.id))
+
+
 def add_domain(
     actor: Actor, name: str, teams: Iterable[str], now: datetime, *, coc_required: bool = True
 ) -> Domain:

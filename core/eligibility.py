@@ -33,6 +33,7 @@ class PersonFacts:
     """By team name."""
     waivers: Mapping[int, datetime | None] | None = None
     """Domains that an admin opened for them, by id, each until when; None means without an end."""
+    not_suspended: Fact | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,32 @@ def _waiver(person: PersonFacts, domain: DomainRules, now: datetime) -> Reason |
         return None
     until = waivers[domain.domain_id]
     return Reason(Condition.WAIVER, Answer.YES, until=until) if until is None or now < until else None
+
+
+def settled(person: PersonFacts, domain: DomainRules, now: datetime) -> Answer:
+    """Say whether the directory, or a waiver, entitles a person beyond doubt.
+
+    What is doubtful or missing is *unknown*. Unlike `decide` it leaves out bans and the domain's own
+    proof: neither takes an address away.
+    """
+    answers = settled_conditions(person, domain, now).values()
+    return next(answer for answer in (Answer.NO, Answer.UNKNOWN, Answer.YES) if answer in answers)
+
+
+def settled_conditions(person: PersonFacts, domain: DomainRules, now: datetime) -> dict[Condition, Answer]:
+    """Say of each condition how it stands beyond doubt by the directory, or for the team by a waiver."""
+    teams = {_settled((person.memberships or {}).get(team)) for team in domain.teams} or {Answer.UNKNOWN}
+    answers = {Condition.ACCOUNT_VALID: _settled(person.valid)}
+    if domain.coc_required:
+        answers[Condition.COC_SIGNED] = _settled(person.coc_signed)
+    if _waiver(person, domain, now) is not None:
+        teams = {Answer.YES}
+    in_one = next(answer for answer in (Answer.YES, Answer.UNKNOWN, Answer.NO) if answer in teams)
+    return answers | {Condition.TEAM_MEMBER: in_one}
+
+
+def _settled(fact: Fact | None) -> Answer:
+    return Answer.UNKNOWN if fact is None else fact.settled
 
 
 def _plain(condition: Condition, holds: bool) -> Reason:

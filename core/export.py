@@ -31,6 +31,7 @@ from core.models import (
     Membership,
     Notice,
     Person,
+    Problem,
     Recipient,
     ReservedName,
     RoleGrant,
@@ -38,6 +39,7 @@ from core.models import (
     StashedAnswer,
     Table,
     TeamReading,
+    TeamSync,
     UsedNonce,
     Waiver,
 )
@@ -51,6 +53,7 @@ LEFT_OUT: Mapping[type[Table], str] = {
     AuditValue: "Its rows are in the entries of the record, as `values`.",
     AuditSubject: "It repeats the entries of the record, to find them by what they speak of.",
     DkimKey: "It speaks of no person.",
+    TeamSync: "It speaks of no person.",
     UsedNonce: "A hash of a random number; nobody can tell whose sign-in it was.",
     StashedAnswer: "An answer of the sign-in provider on its way, for a minute; nobody can tell whose.",
 }
@@ -78,8 +81,9 @@ def entries_about(person: Person) -> list[int]:
 
     One that names another person is that person's, though it speaks of the same alias.
     """
+    numbers = _numbers_of(person)
     own: dict[str, list[int]] = {
-        "person": [person.id],
+        "person": numbers,
         "alias": [row.id for row in Alias.select(Alias.id).where(Alias.person == person)],
         "recipient": [row.id for row in Recipient.select(Recipient.id).where(Recipient.person == person)],
         "waiver": [row.id for row in Waiver.select(Waiver.id).where(Waiver.person == person)],
@@ -91,7 +95,22 @@ def entries_about(person: Person) -> list[int]:
     named = AuditSubject.select().where(AuditSubject.entry.in_(found), AuditSubject.name == "person")
     for row in named:
         people.setdefault(row.entry_id, set()).add(row.row_id)
-    return sorted({entry for entry in found if person.id in people.get(entry, {person.id})})
+    return sorted({entry for entry in found if people.get(entry, {person.id}) & set(numbers)})
+
+
+def _numbers_of(person: Person) -> list[int]:
+    """Return the ids under which the record knows a person: also of those who were joined into them."""
+    numbers, new = [person.id], [person.id]
+    while new:
+        joined = AuditSubject.alias()
+        rows = (
+            AuditSubject.select(AuditSubject.row_id)
+            .join(joined, on=joined.entry == AuditSubject.entry)
+            .where(AuditSubject.name == "gone", joined.name == "person", joined.row_id.in_(new))
+        )
+        new = [row.row_id for row in rows if row.row_id not in numbers]
+        numbers += new
+    return numbers
 
 
 def _own(table: type[Any]) -> Callable[[Person, str], Rows]:
@@ -153,6 +172,7 @@ PARTS: Mapping[type[Table], Callable[[Person, str], Rows]] = {
     TeamReading: _readings,
     Waiver: _own(Waiver),
     Notice: _notices,
+    Problem: _own(Problem),
     AuditEntry: lambda person, _: AuditEntry.select().where(AuditEntry.id.in_(entries_about(person))),
 }
 """For each table with personal data, the rows of one person; the second argument is RECORD_SECRET."""

@@ -4,6 +4,8 @@ httpx limits each read; a server that sends an octet a second would hold it for 
 read and write of the connection looks at the one deadline.
 """
 
+import itertools
+import socket
 import ssl
 import typing
 from collections.abc import Iterable, Mapping
@@ -13,6 +15,8 @@ import httpcore
 import httpx
 
 from core.directories import Deadline
+
+TRY_NEXT_AFTER = 1.0  # seconds
 
 _deadline: ContextVar[Deadline] = ContextVar("deadline")
 
@@ -48,6 +52,10 @@ class _Stream(httpcore.NetworkStream):
 
 
 class _Backend(httpcore.SyncBackend):
+    def __init__(self) -> None:
+        self._answered: dict[str, str] = {}
+        """By host, the address that took the last connection: the first to try next time."""
+
     def connect_tcp(
         self,
         host: str,
@@ -56,8 +64,38 @@ class _Backend(httpcore.SyncBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        left = _left(timeout, httpcore.ConnectTimeout)
-        return _Stream(super().connect_tcp(host, port, left, local_address, socket_options))
+        """Connect to whichever address of a host answers, IPv6 or IPv4 (in the spirit of RFC 8305).
+
+        One that does not answer within a second is passed over; the last try has all the time left.
+        """
+        found = _addresses(host, port)
+        found.sort(key=lambda address: address != self._answered.get(host))
+        tries = [*found, found[0]] if len(found) > 1 else found
+        for number, address in enumerate(tries):
+            left = _left(timeout, httpcore.ConnectTimeout)
+            is_last = number == len(tries) - 1
+            patience = left if is_last else min(left, TRY_NEXT_AFTER)
+            try:
+                stream = super().connect_tcp(address, port, patience, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                if is_last:
+                    raise
+                continue
+            self._answered[host] = address
+            return _Stream(stream)
+        raise httpcore.ConnectError("the host has no address")
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    """Look up a host's addresses, the two families in turns, the system's favourite first."""
+    try:
+        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise httpcore.ConnectError(str(error)) from error
+    families = list(dict.fromkeys(info[0] for info in infos))
+    columns = [[str(info[4][0]) for info in infos if info[0] is family] for family in families]
+    turns = itertools.zip_longest(*columns)
+    return list(dict.fromkeys(address for turn in turns for address in turn if address is not None))
 
 
 class _Transport(httpx.HTTPTransport):

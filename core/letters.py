@@ -1,33 +1,58 @@
 """Turns a notice into a mail: templates in `core/templates/letters/`, one a kind."""
 
+import gettext
 import json
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, quote
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from core.delivery import why_refused
+from core.eligibility import Condition, settled_conditions
+from core.facts import Answer
 from core.fresh import CODE, CODE_LASTS, code_key, code_of
+from core.lifecycle import Event
 from core.models import Alias, DkimKey, Notice, Person, Recipient, Session, Waiver, by_id
 from core.notices import can_be_told
+from core.problems import DIGEST, problems_of
 from core.recipients import PROOF, PROOF_LASTS, proof_expires, proof_token
+from core.routing import Entitlement, Hold
 from core.secrets import derive_key, keyed_hash
 from core.settings import Settings
 from core.signing_keys import record_needed_until
+from core.standing import facts_of, rules_of, teams_of
 
-_templates = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates" / "letters"),
-    autoescape=False,  # noqa: S701 -- these are plain-text mails
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+
+def N_(text: str) -> str:  # noqa: N802 -- the name by which gettext knows it
+    """Mark a text for translation where it stands; it is translated where it is used."""
+    return text
+
+
+LETTERS = Path(__file__).parent / "templates" / "letters"
+TRANSLATIONS = Path(__file__).parent / "translations"
+
+_REASONS = {
+    Condition.ACCOUNT_VALID: N_("Your Launchpad account is not active."),
+    Condition.COC_SIGNED: N_("You have not signed the Code of Conduct."),
+    Condition.TEAM_MEMBER: N_("You are in no team that gives a right to it: %(teams)s."),
+}
+
+
+_NUMBERS = {"until", "quarter"}
+"""What a notice keeps beside row ids: moments, as seconds."""
+_TABLES: dict[str, Any] = {
+    "alias": Alias, "person": Person, "newcomer": Person, "recipient": Recipient,
+    "key": DkimKey, "old_key": DkimKey, "waiver": Waiver, "session": Session,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,7 +64,7 @@ class Letter:
 
 
 def write_letter(notice: Notice, settings: Settings, now: datetime) -> Letter | None:
-    """Render a notice; None when what it speaks of is gone or settled meanwhile.
+    """Render a notice, as text and as HTML; None when what it speaks of is gone or settled meanwhile.
 
     Message-ID and Date come from the notice and not from the clock, so that a second try of the
     same notice is the same message, and whoever has it already can tell.
@@ -48,19 +73,84 @@ def write_letter(notice: Notice, settings: Settings, now: datetime) -> Letter | 
     if facts is None or (notice.to_sign_in and not can_be_told(notice.person)):
         return None
     to = _address_of(notice, settings)
-    subject, _, body = _templates.get_template(f"{notice.kind}.txt").render(facts).partition("\n")
+    language = _language(notice)
+    subject, _, rest = _templates(language).get_template(f"{notice.kind}.txt").render(facts).partition("\n")
+    body = re.sub(r"\n{3,}", "\n\n", rest.strip()) + "\n"
     key = derive_key(settings.secret_key, "message id")
+    own_id = keyed_hash(key, notice.unique_key)[:40]
     header = [
         f"From: {_phrase(settings.project_name)} <{settings.mail_from}>",
         f"To: <{to}>",
         f"Subject: {_words(subject)}",
         f"Date: {format_datetime(notice.made_at)}",
-        f"Message-ID: <{keyed_hash(key, notice.unique_key)[:40]}@{settings.srs_domain}>",
+        f"Message-ID: <{own_id}@{settings.srs_domain}>",
         "Auto-Submitted: auto-generated",
     ]
     content = EmailMessage(policy=SMTP)
-    content.set_content(body.strip() + "\n", cte="7bit" if body.isascii() else "quoted-printable")
+    content.set_content(body, cte=_encoding(body))
+    page = (
+        _templates("en")
+        .get_template("letter.html")
+        .render(language=language, subject=subject, blocks=_blocks(body, settings))
+    )
+    content.add_alternative(page, subtype="html", cte=_encoding(page))
+    content.set_boundary(own_id)
     return Letter(to, "\r\n".join(header).encode() + b"\r\n" + content.as_bytes())
+
+
+@cache
+def _templates(language: str) -> Environment:
+    """Return the templates in a language; in English where there is no catalogue of it."""
+    environment = Environment(
+        loader=FileSystemLoader(LETTERS),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_translations(_catalogue(language), newstyle=True)  # type: ignore[attr-defined]
+    return environment
+
+
+@cache
+def _catalogue(language: str) -> gettext.NullTranslations:
+    return gettext.translation("messages", TRANSLATIONS, [language], fallback=True)
+
+
+def _language(notice: Notice) -> str:
+    """Return the language of whoever gets the mail; the ops address reads English."""
+    reader = notice.recipient.person if notice.recipient is not None else None
+    reader = notice.person if notice.to_sign_in else reader
+    return str(reader.language) if reader is not None else "en"
+
+
+def _encoding(text: str) -> str:
+    return "7bit" if text.isascii() and max(map(len, text.splitlines())) < 900 else "quoted-printable"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A paragraph of a page, a list, or a link."""
+
+    kind: Literal["paragraph", "list", "link"]
+    lines: Sequence[str]
+
+
+def _blocks(body: str, settings: Settings) -> list[Block]:
+    """Cut a text into what a page shows: paragraphs, lists, and links to our own or Launchpad's pages.
+
+    Only an address that stands alone is a link: what people write about themselves never becomes one.
+    """
+    ours = (f"{settings.public_url}/", settings.launchpad_web_url)
+    blocks: list[Block] = []
+    for paragraph in body.strip().split("\n\n"):
+        lines = paragraph.split("\n")
+        if len(lines) == 1 and f"{paragraph}/".startswith(ours) and " " not in paragraph:
+            blocks.append(Block("link", lines))
+        elif all(line.startswith("- ") for line in lines):
+            blocks.append(Block("list", [line[2:] for line in lines]))
+        else:
+            blocks.append(Block("paragraph", lines))
+    return blocks
 
 
 def _address_of(notice: Notice, settings: Settings) -> str:
@@ -79,56 +169,92 @@ def _facts(notice: Notice, settings: Settings, now: datetime) -> dict[str, Any] 
     facts: dict[str, Any] = {
         "project": settings.project_name, "portal": settings.public_url, "ops": settings.ops_address
     }  # fmt: skip
-    tables = {
-        "alias": Alias, "person": Person, "newcomer": Person, "recipient": Recipient,
-        "waiver": Waiver, "session": Session,
-        "key": DkimKey, "old_key": DkimKey,
-    }  # fmt: skip
     for name, row_id in ids.items():
-        row = by_id(tables[name], row_id)
+        row = row_id if name in _NUMBERS else by_id(_TABLES[name], row_id)
         if row is None:
             return None
         facts[name] = row
     facts.setdefault("person", notice.person)
+    if not _still_matters(notice, facts, now):
+        return None
+    if notice.kind == DIGEST:
+        facts["problems"] = problems_of(facts["quarter"])
+    if notice.kind in set(Event):
+        facts |= _of_a_life(facts, _language(notice), now)
     if facts.get("recipient") is not None and notice.kind.startswith("recipient-"):
         facts["why"] = why_refused(facts["recipient"].failing_with or "")
     if notice.kind == "relay-refused":
         facts["subject"] = notice.unique_key.split(":")[3]
-    if notice.kind == "signing-key-missing" and facts["key"].missing_since is None:
-        return None  # it is shown again
     if "old_key" in facts:
         facts["until"] = record_needed_until(facts["old_key"])
-    if notice.kind == "waiver-asked" and facts["waiver"].state != "asked":
-        return None  # decided or withdrawn meanwhile
-    secret = {PROOF: _of_proof, CODE: _of_code}.get(notice.kind)
-    more = secret(notice, facts, settings, now) if secret is not None else {}
-    return None if more is None else facts | more
+    secret = _secret_of(notice, facts, settings, now)
+    return None if secret is None else facts | secret
 
 
-def _of_proof(
+def _still_matters(notice: Notice, facts: dict[str, Any], now: datetime) -> bool:
+    """Whether what is to be told is still so."""
+    if notice.kind in set(Event):
+        return _is_still_so(Event(notice.kind), facts, now)
+    if notice.kind == "signing-key-missing":
+        return facts["key"].missing_since is not None
+    if notice.kind == "waiver-asked":
+        return bool(facts["waiver"].state == "asked")
+    return True
+
+
+def _secret_of(
     notice: Notice, facts: dict[str, Any], settings: Settings, now: datetime
 ) -> dict[str, Any] | None:
-    """Make the link of a verification mail."""
-    recipient = facts["recipient"]
+    """Make the link or the code of a mail that has one; None when nobody could use it any more."""
+    if notice.kind == PROOF:
+        link = _proof_link(notice, facts["recipient"], settings, now)
+        return None if link is None else {"link": link, "hours": int(PROOF_LASTS.total_seconds() // 3600)}
+    if notice.kind == CODE:
+        code = _code(notice, facts["session"], settings, now)
+        return None if code is None else {"code": code, "minutes": int(CODE_LASTS.total_seconds() // 60)}
+    return {}
+
+
+def _code(notice: Notice, session: Session, settings: Settings, now: datetime) -> str | None:
+    """Return the code that stands in for a fresh sign-in, None when it would be of no use."""
+    if notice.unique_key != code_key(session) or session.code_sent_at is None:
+        return None  # used meanwhile, or a newer mail is on its way
+    return code_of(session, settings.secret_key) if now <= session.code_sent_at + CODE_LASTS else None
+
+
+def _proof_link(notice: Notice, recipient: Recipient, settings: Settings, now: datetime) -> str | None:
+    """Return the link that proves a recipient, None when it would be of no use."""
     if recipient.proof_nonce is None or not notice.unique_key.endswith(recipient.proof_nonce):
         return None  # proven meanwhile, or a newer mail is on its way
     if now > proof_expires(recipient):
         return None  # nobody could use the link any more
-    token = proof_token(recipient, settings.secret_key)
+    return f"{settings.public_url}/recipients/verify/{proof_token(recipient, settings.secret_key)}"
+
+
+def _is_still_so(event: Event, facts: dict[str, Any], now: datetime) -> bool:
+    """Whether what happened to an alias is not undone, or overtaken, since it was to be told."""
+    alias = facts["alias"]
+    held = alias.hold == Hold.LAUNCHPAD
+    if event in (Event.SUSPENDED, Event.SUSPENSION_LIFTED):
+        return held if event is Event.SUSPENDED else not held
+    if event is Event.GRACE_LIFTED:
+        return bool(alias.entitlement == Entitlement.ENTITLED)
+    same = alias.grace_until is not None and int(alias.grace_until.timestamp()) == facts["until"]
+    if event is Event.ENDED:
+        return same and alias.entitlement == Entitlement.ENDED
+    return same and alias.entitlement == Entitlement.GRACE and now < alias.grace_until
+
+
+def _of_a_life(facts: dict[str, Any], language: str, now: datetime) -> dict[str, Any]:
+    """Say when an alias ends, and why, as far as Launchpad's word is beyond doubt now."""
+    alias, words = facts["alias"], _catalogue(language)
+    teams = teams_of(alias.domain)
+    conditions = settled_conditions(facts_of(facts["person"]), rules_of(alias.domain, teams), now)
+    lost = [condition for condition, answer in conditions.items() if answer is Answer.NO]
     return {
-        "link": f"{settings.public_url}/recipients/verify/{token}",
-        "hours": int(PROOF_LASTS.total_seconds() // 3600),
+        "day": alias.grace_until.strftime("%Y-%m-%d %H:%M UTC") if alias.grace_until else "",
+        "reasons": [words.gettext(_REASONS[one]) % {"teams": ", ".join(teams)} for one in lost],
     }
-
-
-def _of_code(
-    notice: Notice, facts: dict[str, Any], settings: Settings, now: datetime
-) -> dict[str, Any] | None:
-    """Make the code of a mail that stands in for a fresh sign-in."""
-    session = facts["session"]
-    if notice.unique_key != code_key(session) or now > session.code_sent_at + CODE_LASTS:
-        return None  # used meanwhile, too old, or a newer mail is on its way
-    return {"code": code_of(session, settings.secret_key), "minutes": CODE_LASTS.seconds // 60}
 
 
 def _words(text: str) -> str:

@@ -60,6 +60,8 @@ class Domain(Table):
     removed_at = UtcDateTimeField(null=True)
     coc_required = BooleanField(default=True)
     grace_days = IntegerField(default=90)
+    automatic = BooleanField(default=False)
+    """Whether members get their address without claiming it."""
     added_at = UtcDateTimeField()
 
 
@@ -87,6 +89,26 @@ class TeamReading(Table):
     """JSON list of the members' names."""
     held_because = CharField(100, null=True)
     """Why nobody acts on it until an admin has looked; None when it was accepted."""
+
+
+class TeamSync(Table):
+    """How the reading of a team goes: one row a team, so that one is under way at a time."""
+
+    id = AutoField()
+    team = CharField(100, unique=True)
+    fence = IntegerField(default=0)
+    """Counts the readings begun; one that was overtaken by a newer one writes nothing any more."""
+    running = BooleanField(default=False)
+    began_at = UtcDateTimeField()
+    beat_at = UtcDateTimeField()
+    """When the reading under way was last heard of."""
+    people_read = IntegerField(default=0)
+    people_total = IntegerField(null=True)
+    finished_at = UtcDateTimeField(null=True)
+    """When a reading last came to a clear end."""
+    problem = CharField(200, null=True)
+    """Why the last reading was none; None when it was one."""
+    problem_since = UtcDateTimeField(null=True)
 
 
 class Person(Recorded, Table):
@@ -142,6 +164,8 @@ class Alias(Recorded, Table):
     """Counts as the one name that a person gets on a domain by self-service."""
     entitlement = CharField(10, default=Entitlement.ENTITLED)
     grace_until = UtcDateTimeField(null=True)
+    grace_told = IntegerField(null=True)
+    """Days before that end of which the owner was last reminded."""
     switch = CharField(12, default=Switch.ON)
     switched_at = UtcDateTimeField()
     hold = CharField(10, default=Hold.NONE)
@@ -265,14 +289,16 @@ class Membership(Table):
     read_at = UtcDateTimeField()
     """When it was last asked and clearly answered."""
     first_no_at = UtcDateTimeField(null=True)
-    """Time of the first of two *no*: the answer is still *yes*, but not for a claim."""
+    """Time of a *no* that has not been said twice yet: nothing follows from it but that nobody claims."""
 
     class Meta:
         indexes = ((("person", "team"), True), (("team", "holds"), False))
 
 
 class AccountFact(Table):
-    """What a directory said of a person's account: `valid`, `coc_signed`."""
+    """What a directory said of a person's account: `valid`, `coc_signed`, `not_suspended`."""
+
+    person_id: int
 
     id = AutoField()
     person = ForeignKeyField(Person, backref="account_facts", on_delete="CASCADE")
@@ -281,6 +307,10 @@ class AccountFact(Table):
     since = UtcDateTimeField()
     read_at = UtcDateTimeField()
     first_no_at = UtcDateTimeField(null=True)
+    held_at = UtcDateTimeField(null=True)
+    """When a second *no* came while too many turned at once: an admin decides."""
+    turned_at = UtcDateTimeField(null=True)
+    """When it turned from *yes* to *no*; None while it holds and when it never did."""
 
     class Meta:
         indexes = ((("person", "fact"), True),)
@@ -337,6 +367,26 @@ class Notice(Table):
 
     class Meta:
         indexes = ((("sent_at", "due_at"), False),)
+
+
+class Problem(Table):
+    """Something that went wrong, until the ops digest has told it."""
+
+    person_id: int | None
+
+    id = AutoField()
+    quarter = IntegerField()
+    """The quarter of an hour in which it happened, counted from 1970: one digest each."""
+    tried = CharField(40)
+    """What was tried, such as `sync-person`."""
+    about = CharField(200)
+    """The team, the job or the like that it was tried with; never an address."""
+    person = ForeignKeyField(Person, null=True, on_delete="CASCADE")
+    why = CharField(200)
+    at = UtcDateTimeField()
+
+    class Meta:
+        indexes = ((("quarter", "tried", "about"), True),)
 
 
 class Session(Table):
@@ -474,9 +524,9 @@ class DkimKey(Table):
 
 
 TABLES: tuple[type[Table], ...] = (
-    Domain, DomainTeam, TeamReading, Person, Identity, Alias, ErasedOwner, AliasOwner, Recipient,
-    AliasRecipient, DeliveryCount, Membership, AccountFact, Waiver, Notice, Session, RoleGrant, ReservedName,
-    AuditEntry, AuditSubject, AuditValue, UsedNonce, StashedAnswer, DkimKey,
+    Domain, DomainTeam, TeamReading, TeamSync, Person, Identity, Alias, ErasedOwner, AliasOwner, Recipient,
+    AliasRecipient, DeliveryCount, Membership, AccountFact, Waiver, Notice, Problem, Session, RoleGrant,
+    ReservedName, AuditEntry, AuditSubject, AuditValue, UsedNonce, StashedAnswer, DkimKey,
 )  # fmt: skip
 
 

@@ -20,11 +20,18 @@ def tell_recipient(recipient: Recipient, kind: str, ids: Mapping[str, int], key:
     _write(kind, recipient.person, recipient, ids, key, now)
 
 
-def tell_person(person: Person, kind: str, ids: Mapping[str, int], key: str, now: datetime) -> None:
-    """Write to a person's first verified recipient; says nothing when there is none. In a transaction."""
+def tell_person(
+    person: Person, kind: str, ids: Mapping[str, int], key: str, now: datetime, *, due: datetime | None = None
+) -> None:
+    """Write to a person's first verified recipient and to the sign-in address. In a transaction.
+
+    due: when it is to be said, if not now. Says nothing when there is neither.
+    """
     recipient = first_recipient(person)
     if recipient is not None:
-        _write(kind, person, recipient, ids, key, now)
+        _write(kind, person, recipient, ids, key, now, due=due)
+    if _reaches_elsewhere(person, {recipient.address_key} if recipient is not None else set()):
+        _write(kind, person, None, ids, f"{key}:sign-in", now, to_sign_in=True, due=due)
 
 
 def tell_admins(
@@ -38,9 +45,17 @@ def tell_admins(
         tell_ops(kind, person, ids, key, now)
 
 
-def tell_ops(kind: str, person: Person | None, ids: Mapping[str, int], key: str, now: datetime) -> None:
-    """Write to the ops address. In a transaction."""
-    _write(kind, person, None, ids, key, now)
+def tell_ops(
+    kind: str,
+    person: Person | None,
+    ids: Mapping[str, int],
+    key: str,
+    now: datetime,
+    *,
+    due: datetime | None = None,
+) -> None:
+    """Write to the ops address. In a transaction. due: when it is to be said, if not now."""
+    _write(kind, person, None, ids, key, now, due=due)
 
 
 def tell_owner(person: Person, kind: str, ids: Mapping[str, int], key: str, now: datetime) -> None:
@@ -65,7 +80,8 @@ def tell_sign_in_address(person: Person, kind: str, ids: Mapping[str, int], key:
 def tell_goodbye(addresses: Iterable[str], now: datetime) -> None:
     """Write to the mailboxes of somebody being erased; a row goes when it is sent. In a transaction."""
     for address in addresses:
-        _write("account-deleted", None, None, {}, f"account-deleted:{new_token()}", now, address=address)
+        key = f"account-deleted:{new_token()}"
+        Notice.create(kind="account-deleted", address=address, unique_key=key, made_at=now, due_at=now)
 
 
 def _reaches_elsewhere(person: Person, known: set[str]) -> bool:
@@ -89,7 +105,7 @@ def _write(
     now: datetime,
     *,
     to_sign_in: bool = False,
-    address: str | None = None,
+    due: datetime | None = None,
 ) -> None:
     if kind in MUTABLE and is_muted(recipient.person if recipient else person if to_sign_in else None, kind):
         return
@@ -98,9 +114,8 @@ def _write(
         person=person,
         recipient=recipient,
         to_sign_in=to_sign_in,
-        address=address,
         subject_ids=json.dumps(ids, sort_keys=True),
         unique_key=key,
         made_at=now,
-        due_at=now,
+        due_at=due or now,
     ).on_conflict_ignore().execute()

@@ -9,20 +9,22 @@ from peewee import IntegrityError
 from core.addresses import AddressError, parse_address
 from core.audit import Actor, record
 from core.database import lock_for_all, write
+from core.directories import Account
 from core.domains import is_ours
 from core.facts import Answer
-from core.models import Alias, Identity, Person, Recipient
+from core.joining import NEWCOMERS, is_banned, join_all, lock_all_with, people_with
+from core.models import Identity, Person, Recipient
 from core.notices import tell_ops, tell_person
 from core.ownership import NotYours, lock_person
-from core.routing import Hold
 from core.sessions import end_all_sessions, open_session
 from core.sync import PersonReading, clean_name, store_reading
-
-NEWCOMERS = 0x5741_594E
-"""Lock number: of two new identities of one account, the second must find the first."""
+from core.upkeep import keep_up
 
 Change = Callable[[Actor, Person, datetime], None]
 """What an admin does to a person: `ban` or `unban`."""
+
+
+CLOSED = "An admin of this project has closed this account."
 
 
 class SignInRefused(Exception):
@@ -48,12 +50,14 @@ class SignIn:
 def sign_in(arrival: SignIn, reading: PersonReading, now: datetime) -> tuple[Person, str]:
     """Let an identity in: find or make its person, write down what the directory said.
 
-    arrival: proven by the provider. reading: what the directory said within the sign-in's budget;
-    it may be unknown, the person comes in all the same. Returns the person and a fresh session's
-    token. Raises SignInRefused for the banned and the suspended.
+    arrival: proven by the provider. reading: what the directory said within the sign-in's budget,
+    after `core.sync.ask_about_earlier_names`; it may be unknown, the person comes in all the same.
+    Returns the person and a fresh session's token. Raises SignInRefused for the banned and the
+    suspended.
     """
     account = reading.account.account
     if account is not None and account.suspended is Answer.YES:
+        _note_suspension(arrival, reading, now)
         raise SignInRefused("Your Launchpad account is suspended.")
     try:
         return _sign_in(arrival, reading, now)
@@ -61,33 +65,54 @@ def sign_in(arrival: SignIn, reading: PersonReading, now: datetime) -> tuple[Per
         return _sign_in(arrival, reading, now)
 
 
-def _sign_in(arrival: SignIn, reading: PersonReading, now: datetime) -> tuple[Person, str]:
+def _note_suspension(arrival: SignIn, reading: PersonReading, now: datetime) -> None:
+    """Write down of somebody known that they are suspended: said twice, it holds their addresses."""
     with write():
-        person = _person_of(arrival, reading, now)
-        if person.banned_at is not None:
-            raise SignInRefused("An admin of this project has closed this account.")
-        account = reading.account.account
-        if account is not None and account.name != person.launchpad_name:
-            _flag_taken_name(person, account.name, now)
-        _take_hints(person, arrival)
-        store_reading(person, reading, now)
-        _first_recipient(person, now)
-        token = open_session(person, now, arrival.authenticated_at, asked_anew=arrival.asked_anew)
-        return person, token
+        identity = _identity_of(arrival)
+        if identity is not None:
+            store_reading(lock_person(identity.person_id), reading, now)
 
 
-def _person_of(arrival: SignIn, reading: PersonReading, now: datetime) -> Person:
+def _sign_in(arrival: SignIn, reading: PersonReading, now: datetime) -> tuple[Person, str]:
+    account = reading.account.account
+    with write():
+        identity = _identity_of(arrival)
+        lock_all_with(account, identity.person_id if identity is not None else None)
+        is_new = identity is None or identity.person.launchpad_name is None
+        if account is not None and is_new and is_banned(account):
+            raise SignInRefused(CLOSED)
+        person = _person_of(arrival, account, now)
+        if account is not None:
+            person = join_all(account, person, now)
+        if person.banned_at is None:
+            return person, _open(person, arrival, reading, now)
+        keep_up([person], now)  # what was joined to a banned person is held with theirs
+    raise SignInRefused(CLOSED)
+
+
+def _open(person: Person, arrival: SignIn, reading: PersonReading, now: datetime) -> str:
+    account = reading.account.account
+    if account is not None and account.name != person.launchpad_name:
+        _flag_taken_name(person, account.name, now)
+    _take_hints(person, arrival)
+    store_reading(person, reading, now)
+    _first_recipient(person, now)
+    return open_session(person, now, arrival.authenticated_at, asked_anew=arrival.asked_anew)
+
+
+def _identity_of(arrival: SignIn) -> Identity | None:
+    return Identity.get_or_none(Identity.issuer == arrival.issuer, Identity.subject == arrival.subject)
+
+
+def _person_of(arrival: SignIn, account: Account | None, now: datetime) -> Person:
     """Find the person by identity only; a new identity of a known account joins its person."""
-    identity = Identity.get_or_none(Identity.issuer == arrival.issuer, Identity.subject == arrival.subject)
+    identity = _identity_of(arrival)
     if identity is not None:
         return lock_person(identity.person_id)
-    account = reading.account.account
     lock_for_all(NEWCOMERS)
-    known = account and Person.get_or_none(
-        Person.launchpad_name == account.name, Person.account_created == account.created
-    )
+    known = people_with(account)[:1] if account is not None else []
     person = (
-        lock_person(known.id)
+        lock_person(known[0].id)
         if known
         else Person.create(display_name=clean_name(arrival.display_name), created_at=now)
     )
@@ -144,22 +169,18 @@ def ban(actor: Actor, person: Person, now: datetime) -> None:
             return
         person.banned_at = now
         person.save()
-        for alias in Alias.select().where(Alias.person == person, Alias.hold == Hold.NONE):
-            alias.hold = Hold.BAN
-            alias.save()
         end_all_sessions(person)
+        keep_up([person], now, actor)
         record(actor, "person-banned", {"person": person.id}, {"name": person.launchpad_name}, now)
 
 
 def unban(actor: Actor, person: Person, now: datetime) -> None:
-    """Lift a ban and the holds that came with it. Does nothing twice."""
+    """Lift a ban and the holds that came with it; a suspension by Launchpad stays. Does nothing twice."""
     with write():
         person = lock_person(person.id)
         if person.banned_at is None:
             return
         person.banned_at = None
         person.save()
-        for alias in Alias.select().where(Alias.person == person, Alias.hold == Hold.BAN):
-            alias.hold = Hold.NONE
-            alias.save()
+        keep_up([person], now, actor)
         record(actor, "person-unbanned", {"person": person.id}, {"name": person.launchpad_name}, now)

@@ -2,6 +2,8 @@
 
 import re
 import time
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -9,7 +11,9 @@ import redis
 import structlog
 from rq import Queue, Retry
 from rq.exceptions import DuplicateJobError
+from rq.job import Job as RqJob
 from rq.job import JobStatus
+from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 
 from core.settings import Settings
@@ -28,6 +32,8 @@ class Job(StrEnum):
     SYNC_PERSON = "workers.jobs.sync_person"
     SYNC_TEAM = "workers.jobs.sync_team"
     SYNC_ALL_TEAMS = "workers.jobs.sync_all_teams"
+    SYNC_PEOPLE = "workers.jobs.sync_people"
+    KEEP_UP = "workers.jobs.keep_up"
     SEND_NOTICES = "workers.jobs.send_notices"
     SWEEP = "workers.jobs.sweep"
     CHECK_SIGNING_KEYS = "workers.jobs.check_signing_keys"
@@ -37,6 +43,8 @@ _QUEUE_OF = {
     Job.SYNC_PERSON: "interactive",
     Job.SYNC_TEAM: "sync",
     Job.SYNC_ALL_TEAMS: "sync",
+    Job.SYNC_PEOPLE: "sync",
+    Job.KEEP_UP: "sync",
     Job.SEND_NOTICES: "mail",
     Job.SWEEP: "sync",
     Job.CHECK_SIGNING_KEYS: "sync",
@@ -101,6 +109,37 @@ def wake_outbox(settings: Settings) -> bool:
         log.warning("broker out of reach", job=Job.SEND_NOTICES.value, error=type(error).__name__)
         return False
     return True
+
+
+@dataclass(frozen=True)
+class FailedJob:
+    """A job that was tried in vain; it stays visible for a week, or until it is queued again."""
+
+    id: str
+    ended_at: datetime | None
+    why: str
+    """The kind of the error, never its text."""
+
+
+def failed_jobs(settings: Settings) -> list[FailedJob] | None:
+    """Return the jobs that failed for good, oldest first; None when the broker cannot be reached."""
+    found = []
+    try:
+        with broker(settings) as connection:
+            for name in QUEUES:
+                ids = FailedJobRegistry(name, connection=connection).get_job_ids()
+                jobs = RqJob.fetch_many(ids, connection=connection, serializer=JSONSerializer)
+                found += [FailedJob(job.id, job.ended_at, _kind_of_error(job)) for job in jobs if job]
+    except (redis.RedisError, OSError) as error:
+        log.warning("broker out of reach", tried="failed-jobs", error=type(error).__name__)
+        return None
+    return sorted(found, key=lambda one: str(one.ended_at))
+
+
+def _kind_of_error(job: RqJob) -> str:
+    result = job.latest_result()
+    lines = ((result and result.exc_string) or "").strip().splitlines() or ["unknown"]
+    return lines[-1].partition(":")[0].rpartition(".")[2]
 
 
 def wait_for_broker(settings: Settings, seconds: float = 30.0) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from typing import NoReturn
 
 import structlog
 from peewee import DatabaseError
@@ -15,10 +16,15 @@ def start() -> Settings:
     try:
         settings = load_settings()
     except SettingsError as error:
-        sys.stderr.write(f"Waypost cannot start:\n{error}\n")
-        raise SystemExit(78) from None  # EX_CONFIG of sysexits.h
+        refuse(error)
     prepare(settings)
     return settings
+
+
+def refuse(why: object) -> NoReturn:
+    """End the process with sentences on what is wrong and what to do."""
+    sys.stderr.write(f"Waypost cannot start:\n{why}\n")
+    raise SystemExit(78) from None  # EX_CONFIG of sysexits.h
 
 
 def require_tables() -> None:
@@ -31,8 +37,7 @@ def require_tables() -> None:
     except DatabaseError:
         return
     if pending:
-        sys.stderr.write("Waypost cannot start:\nThe tables are older than it: run `waypost migrate`.\n")
-        raise SystemExit(78)
+        refuse("The tables are older than it: run `waypost migrate`.")
 
 
 def prepare(settings: Settings) -> None:

@@ -46,7 +46,9 @@ class Settings(BaseSettings):
         repr=False, description="Signs cookies, forms and verification links. 32 characters or more."
     )
     record_secret: str = Field(
-        repr=False, description="Keys the audit chain and the hashes of erased people. Never change it."
+        repr=False,
+        description="Keys the audit chain and the hashes of erased people, and seals the signing keys. Never "
+        "change it.",
     )
     srs_secrets: CommaList = Field(
         repr=False, description="Key the SRS addresses: the first signs, all of them verify. Comma separated."
@@ -160,6 +162,19 @@ class Settings(BaseSettings):
         "is believed, and only used to count how often somebody comes. Comma separated.",
     )
     project_name: str = Field(default="Waypost", description="Name of the project, shown on every page.")
+    theme_dir: Path | None = Field(
+        default=None, description="Folder with the project's own logo, colours and words: docs/theme.md."
+    )
+    contact_mail: str | None = Field(
+        default=None,
+        description="Where contributors write for help, on the help page. Without it, OPS_ADDRESS.",
+    )
+    contact_matrix: str | None = Field(
+        default=None, description="Matrix room for help, as `#room:example.org`; shown on the help page."
+    )
+    contact_web: str | None = Field(
+        default=None, description="Web page or forum for help, shown on the help page."
+    )
     openid_provider_url: str = Field(
         default="https://login.ubuntu.com/", description="OP identifier of Ubuntu One."
     )
@@ -256,13 +271,27 @@ class Settings(BaseSettings):
         except AddressError as error:
             raise ValueError(f"must be a host name such as mx.example.org ({error})") from None
 
-    @field_validator("ops_address", "mail_from")
+    @field_validator("ops_address", "mail_from", "contact_mail")
     @classmethod
-    def _mail_address(cls, value: str) -> str:
+    def _mail_address(cls, value: str | None) -> str | None:
         try:
-            return parse_address(value).text
+            return None if value is None else parse_address(value).text
         except AddressError as error:
             raise ValueError(f"must be a mail address ({error})") from None
+
+    @field_validator("contact_matrix")
+    @classmethod
+    def _matrix_room(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"#[^\s:/?#]+:[A-Za-z0-9.:\[\]-]+", value):
+            raise ValueError("must be a Matrix room such as #room:example.org")
+        return value
+
+    @field_validator("contact_web")
+    @classmethod
+    def _web_page(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^\s/?#]+[^\s]*", value):
+            raise ValueError("must be a web address such as https://example.org/help")
+        return value
 
     @field_validator("redis_url")
     @classmethod

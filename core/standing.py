@@ -1,36 +1,57 @@
 """How a person stands: what is known of them, and what that means on each domain."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
+from core.brake import Brake
 from core.eligibility import Decision, DomainRules, PersonFacts, decide
-from core.facts import Answer, Fact, observe
+from core.facts import SECOND_NO, SECOND_NO_AFTER, Answer, Fact, hold_back, observe
 from core.models import AccountFact, Domain, DomainTeam, Membership, Person, Waiver
 
 
 def facts_of(person: Person) -> PersonFacts:
     """Load what is known of a person."""
-    account = {row.fact: _fact(row) for row in AccountFact.select().where(AccountFact.person == person)}
-    teams = {row.team: _fact(row) for row in Membership.select().where(Membership.person == person)}
-    has_account = Answer.YES if person.launchpad_name else Answer.NO if person.asked_at else Answer.UNKNOWN
-    return PersonFacts(
-        banned=person.banned_at is not None,
-        has_account=has_account,
-        valid=account.get("valid"),
-        coc_signed=account.get("coc_signed"),
-        memberships=teams,
-        waivers=_waivers(person),
-    )
+    return facts_of_all([person])[person.id]
 
 
-def _waivers(person: Person) -> dict[int, datetime | None]:
-    """Return the domains that waivers open for a person, each with its last end."""
-    rows = Waiver.select().where(Waiver.person == person, Waiver.kind == "domain", Waiver.state == "granted")
-    found: dict[int, datetime | None] = {}
-    for row in rows:
-        ends = found.get(row.domain_id, row.ends_at)
-        found[row.domain_id] = max(ends, row.ends_at) if ends and row.ends_at else None
+def facts_of_all(people: Iterable[Person]) -> dict[int, PersonFacts]:
+    """Load what is known of several people, by their ids, with three queries."""
+    by_id = {person.id: person for person in people}
+    account: dict[int, dict[str, Fact]] = {}
+    teams: dict[int, dict[str, Fact]] = {}
+    for fact in AccountFact.select().where(AccountFact.person.in_(list(by_id))):
+        account.setdefault(fact.person_id, {})[fact.fact] = _fact(fact)
+    for membership in Membership.select().where(Membership.person.in_(list(by_id))):
+        teams.setdefault(membership.person_id, {})[membership.team] = _fact(membership)
+    waivers = _waivers(by_id)
+    return {
+        person.id: PersonFacts(
+            banned=person.banned_at is not None,
+            has_account=_has_account(person),
+            valid=account.get(person.id, {}).get("valid"),
+            coc_signed=account.get(person.id, {}).get("coc_signed"),
+            memberships=teams.get(person.id, {}),
+            not_suspended=account.get(person.id, {}).get("not_suspended"),
+            waivers=waivers.get(person.id, {}),
+        )
+        for person in by_id.values()
+    }
+
+
+def _has_account(person: Person) -> Answer:
+    return Answer.YES if person.launchpad_name else Answer.NO if person.asked_at else Answer.UNKNOWN
+
+
+def _waivers(people: Iterable[int]) -> dict[int, dict[int, datetime | None]]:
+    """Return for each of some people the domains that waivers open for them, each with its last end."""
+    granted = (Waiver.kind == "domain") & (Waiver.state == "granted")
+    found: dict[int, dict[int, datetime | None]] = {}
+    for row in Waiver.select().where(Waiver.person.in_(list(people)), granted):
+        own = found.setdefault(row.person_id, {})
+        ends = own.get(row.domain_id, row.ends_at)
+        own[row.domain_id] = max(ends, row.ends_at) if ends and row.ends_at else None
     return found
 
 
@@ -62,14 +83,16 @@ class Standing:
 def standings_of(person: Person, now: datetime) -> list[Standing]:
     """Decide for every domain, with the same few queries however many there are."""
     facts = facts_of(person)
+    return [Standing(domain, decide(facts, rules, now)) for domain, rules in rules_of_all()]
+
+
+def rules_of_all() -> list[tuple[Domain, DomainRules]]:
+    """Load every domain that is not removed, with its rules, in the order in which they were added."""
     teams: dict[int, list[str]] = {}
     for row in DomainTeam.select().order_by(DomainTeam.team):
         teams.setdefault(row.domain_id, []).append(row.team)
     domains = Domain.select().where(Domain.removed_at.is_null()).order_by(Domain.id)
-    return [
-        Standing(domain, decide(facts, rules_of(domain, tuple(teams.get(domain.id, ()))), now))
-        for domain in domains
-    ]
+    return [(domain, rules_of(domain, tuple(teams.get(domain.id, ())))) for domain in domains]
 
 
 def mapped_teams() -> set[str]:
@@ -79,30 +102,78 @@ def mapped_teams() -> set[str]:
 
 
 def store_account_facts(person: Person, answers: Mapping[str, Answer], now: datetime) -> None:
-    """Take readings of the account (`valid`, `coc_signed`) into account. In a transaction."""
-    known = {row.fact: row for row in AccountFact.select().where(AccountFact.person == person)}
-    for name, answer in answers.items():
-        row = known.get(name)
-        fact = observe(_fact(row) if row else None, answer, now)
-        if fact is not None:
-            _save(row or AccountFact(person=person, fact=name), fact)
+    """Take readings of an account (`valid`, `coc_signed`, `not_suspended`) in. In a transaction."""
+    store_facts(AccountFact, {person.id: answers}, now)
 
 
 def store_memberships(person: Person, answers: Mapping[str, Answer], now: datetime) -> None:
-    """Take readings of memberships, by team name, into account. In a transaction."""
-    known = {row.team: row for row in Membership.select().where(Membership.person == person)}
-    for team, answer in answers.items():
-        row = known.get(team)
-        fact = observe(_fact(row) if row else None, answer, now)
-        if fact is not None:
-            _save(row or Membership(person=person, team=team), fact)
+    """Take readings of one person's memberships, by team name, into account. In a transaction."""
+    store_facts(Membership, {person.id: answers}, now)
+
+
+def store_facts(
+    table: type[AccountFact] | type[Membership],
+    answers: Mapping[int, Mapping[str, Answer]],
+    now: datetime,
+) -> set[int]:
+    """Take readings of many people into account, with a few statements for all of them.
+
+    answers: by person and by the fact's or the team's name. In a transaction that has locked the
+    people. Returns those of whom something else is known now than before.
+    """
+    name = AccountFact.fact if table is AccountFact else Membership.team
+    rows = table.select().where(table.person.in_(list(answers)))
+    known = {(row.person_id, getattr(row, name.name)): row for row in rows}
+    brake = Brake(now)
+    fresh: list[dict[str, object]] = []
+    confirmed: list[int] = []
+    changed: set[int] = set()
+    for person_id, said in answers.items():
+        for what, answer in said.items():
+            row = known.get((person_id, what))
+            old = _fact(row) if row else None
+            new = observe(old, answer, now, SECOND_NO.get(what, SECOND_NO_AFTER))
+            new = _braked(table, what, old, new, brake, now)
+            if new is None or new == old:
+                continue
+            if row is None:
+                fresh.append({"person": person_id, name.name: what, **_columns(table, None, new)})
+            elif old is not None and replace(old, read_at=new.read_at) == new:
+                confirmed.append(row.id)
+            else:
+                table.update(**_columns(table, row, new)).where(table.id == row.id).execute()
+            if old is None or old.settled is not new.settled or old.holds is not new.holds:
+                changed.add(person_id)
+    if fresh:
+        table.insert_many(fresh).execute()
+    if confirmed:
+        table.update(read_at=now).where(table.id.in_(confirmed)).execute()
+    return changed
+
+
+def _braked(
+    table: type[Any], what: str, old: Fact | None, new: Fact | None, brake: Brake, now: datetime
+) -> Fact | None:
+    """Return what a reading leads to when the brakes are minded; `new` most of the time."""
+    if old is None or new is None or new.settled is Answer.YES:
+        return new
+    if table is Membership:
+        return old if brake.holds_team(what) else new
+    turns = old.holds and not new.holds
+    return hold_back(old, new, now) if turns and brake.holds_accounts() else new
 
 
 def _fact(row: AccountFact | Membership) -> Fact:
-    return Fact(row.holds, row.since, row.read_at, row.first_no_at)
+    return Fact(row.holds, row.since, row.read_at, row.first_no_at, getattr(row, "held_at", None))
 
 
-def _save(row: AccountFact | Membership, fact: Fact) -> None:
-    row.holds, row.since = fact.holds, fact.since
-    row.read_at, row.first_no_at = fact.read_at, fact.first_no_at
-    row.save()
+def _columns(table: type[Any], row: Any, fact: Fact) -> dict[str, object]:
+    """Return what is stored of a fact; of an account's fact also when it was held back and when it turned."""
+    columns: dict[str, object] = {
+        "holds": fact.holds, "since": fact.since, "read_at": fact.read_at, "first_no_at": fact.first_no_at
+    }  # fmt: skip
+    if table is AccountFact:
+        turned = row is not None and row.holds and not fact.holds
+        before = row.turned_at if row is not None and not fact.holds else None
+        columns |= {"held_at": fact.held_at, "turned_at": fact.since if turned else before}
+    return columns

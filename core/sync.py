@@ -1,29 +1,40 @@
-"""In step with the directory: ask about a person or a team, then write down what it said.
+"""In step with the directory: ask about people one by one, and write down what it said of them.
 
-Asking is network work and writes nothing; writing is one short transaction.
+Asking is network work and writes nothing; writing is one short transaction. Whole teams are read by
+`core.team_sync`.
 """
 
-import json
-import time
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from peewee import chunked
+import structlog
+from peewee import OperationalError
 
 from core.database import connection, write
-from core.directories import Account, AccountReading, Deadline, Directory, MembersReading
-from core.facts import Answer
-from core.models import Identity, Membership, Person, TeamReading
-from core.ownership import lock_person
+from core.directories import Account, AccountReading, Deadline, Directory, TeamsReading
+from core.facts import NOT, SECOND_NO, SECOND_NO_AFTER, Answer
+from core.joining import (
+    is_banned,
+    join_all,
+    lock_all_with,
+    people_with,
+    perhaps_the_same,
+)
+from core.models import AccountFact, Alias, Identity, Membership, Person
+from core.problems import report
+from core.routing import Switch
 from core.standing import mapped_teams, store_account_facts, store_memberships
+from core.upkeep import keep_up
 
-LOST_SHARE = 0.10
-LOST_AT_LEAST = 3
-LET_OTHERS_IN = 0.05
-"""Seconds between two chunks: SQLite's waiting writers look every 100 ms, and would starve."""
-CHUNK = 50
-"""People written down in one transaction, so that nobody waits long for the lock."""
+AT_ONCE = 12
+"""People who are asked about at the same time; the directory has a limit of its own."""
+ASK_AGAIN_AFTER = timedelta(hours=20)
+"""Owners of addresses of whom nothing was heard for so long are asked about: once a day."""
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,12 @@ class PersonReading:
     account: AccountReading
     teams: frozenset[str] | None = None
     """None when unknown, and when there is no account."""
+    teams_why: str = ""
+
+    @property
+    def why(self) -> str:
+        """What went wrong, for the log; empty when nothing did. Holds no personal data."""
+        return self.account.why or self.teams_why
 
     @property
     def complete(self) -> bool:
@@ -49,16 +66,30 @@ def ask_about(
     reading = directory.resolve(subject, deadline, issuer=issuer, email=email)
     if reading.account is None:
         return PersonReading(reading)
-    return PersonReading(reading, directory.teams_of(reading.account.name, deadline).teams)
+    teams = directory.teams_of(reading.account.name, deadline)
+    account = replace(reading.account, suspended=_suspended(reading.account.suspended, teams))
+    return PersonReading(replace(reading, account=account), teams.teams, teams.why)
+
+
+def _suspended(status: Answer, teams: TeamsReading) -> Answer:
+    """Put together what the account says and whether its teams were refused; against each other, nothing."""
+    if status is Answer.UNKNOWN or teams.suspended is Answer.UNKNOWN:
+        return teams.suspended if status is Answer.UNKNOWN else status
+    return status if status is teams.suspended else Answer.UNKNOWN
 
 
 def store_reading(person: Person, reading: PersonReading, now: datetime) -> None:
-    """Write down what the directory said of a person. In a transaction; unknown changes nothing."""
+    """Write down what the directory said of a person, and what follows for their aliases.
+
+    In a transaction that has locked the person; unknown changes nothing.
+    """
     account = reading.account.account
     if account is not None:
         person.launchpad_name, person.account_created = account.name, account.created
         person.display_name = clean_name(account.display_name)
-        store_account_facts(person, {"valid": account.valid, "coc_signed": account.coc_signed}, now)
+        not_suspended = NOT[account.suspended]
+        facts = {"valid": account.valid, "coc_signed": account.coc_signed, "not_suspended": not_suspended}
+        store_account_facts(person, facts, now)
         if reading.teams is not None:
             answers = {t: Answer.YES if t in reading.teams else Answer.NO for t in mapped_teams()}
             store_memberships(person, answers, now)
@@ -68,92 +99,134 @@ def store_reading(person: Person, reading: PersonReading, now: datetime) -> None
     if reading.complete:
         person.asked_at = now
     person.save()
+    keep_up([person], now)
 
 
 def sync_person(directory: Directory, person_id: int, deadline: Deadline, now: datetime) -> bool:
     """Ask about one person and write the answer down.
 
     Returns whether everything was clearly answered. A person with several identities is asked about
-    by the one that was added last.
+    by the one that was added last; the next one counts when that has clearly no account any more.
     """
-    with connection():
-        query = Identity.select(Identity, Person).join(Person).where(Identity.person == person_id)
-        identity = query.order_by(Identity.id.desc()).first()
-    if identity is None:
+    reading = _ask_about_person(directory, person_id, deadline)
+    if reading is None:
         return True  # erased meanwhile
-    person = identity.person
-    email = person.sign_in_email if person.sign_in_email_proven else None
-    reading = ask_about(directory, identity.subject, deadline, issuer=identity.issuer, email=email)
+    account = reading.account.account
+    with connection():
+        is_new = Person.select().where(Person.id == person_id, Person.launchpad_name.is_null()).exists()
+    if is_new and account is not None and not ask_about_earlier_names(directory, account, deadline, now):
+        return False
     with connection(), write():
-        if Person.select().where(Person.id == person_id).exists():
-            store_reading(lock_person(person_id), reading, now)
+        person = next((one for one in lock_all_with(account, person_id) if one.id == person_id), None)
+        if person is None:
+            return True
+        is_new = person.launchpad_name is None and person.banned_at is None
+        if account is not None and is_new and not people_with(account) and is_banned(account):
+            report(
+                "sync-person",
+                f"person {person.id}",
+                "a banned person's account, by another name",
+                now,
+                person,
+            )
+            return True  # without an account nothing can be claimed; the next sign-in is refused
+        if account is not None:
+            person = _perhaps_joined(person, account, now)
+        store_reading(person, reading, now)
+        if not reading.complete:
+            _report_unclear(person, reading, now)
     return reading.complete
 
 
-def sync_team(directory: Directory, team: str, deadline: Deadline, now: datetime) -> list[int]:
-    """Read one team; each member it clearly names gets a *yes*.
+def ask_about_earlier_names(
+    directory: Directory, account: Account, deadline: Deadline, now: datetime
+) -> bool:
+    """Make sure that the account of somebody new is not one that is known here by an earlier name.
 
-    A participant's entry speaks for a person only when name and `date_created` are equal. Returns
-    the ids of the people who counted as members and are not in the list: each must be asked about
-    by identity (`sync_person`), for a missing name alone is no *no*. A held reading returns none.
+    Otherwise a ban could be evaded by a rename and a second identity. Asks about everyone whose
+    account was born at the same moment: that is nobody, as a rule. Returns whether all was answered.
     """
-    reading = directory.members(team, deadline)
     with connection():
-        with write():
-            held_because = _store_team_reading(team, reading, now)
-        if reading.members is None or held_because:
-            return []
-        return _store_members(team, reading.members, now)
+        person_ids = perhaps_the_same(account)
+    return all(sync_person(directory, person_id, deadline, now) for person_id in person_ids)
 
 
-def _store_team_reading(team: str, reading: MembersReading, now: datetime) -> str | None:
-    """Keep the reading, two at the most; return why it is held, or None."""
-    rows = list(TeamReading.select().where(TeamReading.team == team).order_by(TeamReading.id.desc()))
-    if reading.members is None:
-        return f"unreadable: {reading.why}"
-    accepted = next((row for row in rows if row.held_because is None), None)
-    names = {account.name for account in reading.members}
-    held_because = _brake(set(json.loads(accepted.names)) if accepted else set(), names)
-    TeamReading.create(
-        team=team, read_at=now, count=len(names), names=json.dumps(sorted(names)), held_because=held_because
+def _perhaps_joined(person: Person, account: Account, now: datetime) -> Person:
+    """Go on with a sign-in that Launchpad left unanswered: join the person who has the account already.
+
+    Two who were known before are joined at their next sign-in, unless one of them is banned.
+    """
+    is_new = person.launchpad_name is None
+    if is_new or any(one.banned_at for one in [person, *people_with(account)]):
+        return join_all(account, person, now)
+    return person
+
+
+def _report_unclear(person: Person, reading: PersonReading, now: datetime) -> None:
+    report("sync-person", f"person {person.id}", reading.why, now, person)
+    about = {"person": person.id, "launchpad_name": person.launchpad_name}
+    log.warning("launchpad unclear", tried="sync-person", **about, why=reading.why)
+
+
+def _ask_about_person(directory: Directory, person_id: int, deadline: Deadline) -> PersonReading | None:
+    """Ask about a person's identities until one of them says more than that there is no account."""
+    with connection():
+        query = Identity.select(Identity, Person).join(Person).where(Identity.person == person_id)
+        identities = list(query.order_by(Identity.id.desc()))
+    reading = None
+    for identity in identities:
+        person = identity.person
+        email = person.sign_in_email if person.sign_in_email_proven else None
+        reading = ask_about(directory, identity.subject, deadline, issuer=identity.issuer, email=email)
+        if reading.account.answer is not Answer.NO:
+            break
+    return reading
+
+
+def sync_people(
+    directory: Directory, person_ids: Iterable[int], deadline: Deadline, now: datetime
+) -> list[int]:
+    """Ask about many people, several at a time; return those of whom something stayed unclear."""
+
+    logged_with = structlog.contextvars.get_contextvars()
+
+    def ask(person_id: int) -> int | None:
+        structlog.contextvars.bind_contextvars(**logged_with)
+        try:
+            return None if sync_person(directory, person_id, deadline, now) else person_id
+        except OperationalError as error:  # the database was busy for too long
+            log.warning("database busy", tried="sync-person", person=person_id, error=type(error).__name__)
+            return person_id
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return [person_id for person_id in pool.map(ask, person_ids) if person_id is not None]
+
+
+def people_to_ask(now: datetime) -> list[int]:
+    """Return the owners of addresses, and the banned, who must be asked about one by one.
+
+    In doubt, and the second word may come now; or not heard of for most of a day, as those are who
+    are in no team that is read.
+    """
+    suspension = AccountFact.fact == "not_suspended"
+    first_no = AccountFact.first_no_at
+    due = (~suspension & (first_no <= now - SECOND_NO_AFTER)) | (
+        suspension & (first_no <= now - SECOND_NO["not_suspended"])
     )
-    for row in rows:
-        if row is not accepted if held_because else row is not rows[0]:
-            row.delete_instance()
-    return held_because
+    heard_of = (AccountFact.fact == "valid") & (AccountFact.read_at > now - ASK_AGAIN_AFTER)
+    owned = Alias.person.is_null(False) & (Alias.switch != Switch.GIVEN_UP)
+    concerned = _ids(Alias.select(Alias.person).where(owned).distinct()) | _ids(
+        Person.select(Person.id).where(Person.banned_at.is_null(False))
+    )
+    doubted = _ids(AccountFact.select(AccountFact.person).where(AccountFact.held_at.is_null(), due)) | _ids(
+        Membership.select(Membership.person).where(Membership.first_no_at <= now - SECOND_NO_AFTER)
+    )
+    heard = _ids(AccountFact.select(AccountFact.person).where(heard_of))
+    return sorted((concerned & doubted) | (concerned - heard))
 
 
-def _brake(before: set[str], after: set[str]) -> str | None:
-    """Say why a reading must wait for an admin: it is empty, or too many are gone at once."""
-    if not after:
-        return "empty"
-    lost = len(before - after)
-    if lost >= LOST_AT_LEAST and lost > LOST_SHARE * len(before):
-        return f"{lost} of {len(before)} members are gone"
-    return None
-
-
-def _store_members(team: str, members: tuple[Account, ...], now: datetime) -> list[int]:
-    """Give each member that is one of our people a *yes*, in many short transactions."""
-    by_account = {(account.name, account.created): account for account in members}
-    columns = (Person.id, Person.launchpad_name, Person.account_created)
-    query = Person.select(*columns).where(Person.launchpad_name.is_null(False)).order_by(Person.id)
-    people: Any = query.tuples()
-    found = {row[0]: by_account[row[1:]] for row in people if row[1:] in by_account}
-    for some in chunked(found.items(), CHUNK):
-        with write():
-            for person_id, account in some:
-                _store_member(lock_person(person_id), team, account, now)
-        time.sleep(LET_OTHERS_IN)
-    listed = found.keys()
-    held = Membership.select(Membership.person).where(Membership.team == team, Membership.holds == True)  # noqa: E712 -- SQL
-    return sorted({row.person_id for row in held} - listed)
-
-
-def _store_member(person: Person, team: str, account: Account, now: datetime) -> None:
-    if (person.launchpad_name, person.account_created) == (account.name, account.created):  # still
-        store_account_facts(person, {"valid": account.valid, "coc_signed": account.coc_signed}, now)
-        store_memberships(person, {team: Answer.YES}, now)
+def _ids(query: Any) -> set[int]:
+    return {person_id for (person_id,) in query.tuples()}
 
 
 def clean_name(text: str) -> str:

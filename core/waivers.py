@@ -15,6 +15,7 @@ from core.notices import tell_admins, tell_person
 from core.ownership import NotYours, lock_person, recipients_of
 from core.roles import first_recipient
 from core.routing import Entitlement
+from core.upkeep import keep_up
 from core.waiver_rules import (
     LONGEST_REASON,
     SHORTEST_REASON,
@@ -115,6 +116,8 @@ def grant(
         elif waiver.kind == Kind.GRACE:
             _move_end(actor, waiver, now)
         _decide(actor, waiver, State.GRANTED, answer, now)
+        if waiver.kind == Kind.DOMAIN:
+            keep_up([waiver.person], now, actor)  # an address there that was about to end stays
         _tell(waiver, now)
         return waiver
 
@@ -148,6 +151,7 @@ def end(actor: Actor, waiver_id: int, now: datetime) -> Waiver:
             waiver.ends_at = now
             waiver.save()
             record(actor, "waiver-ended", _ids(waiver), values, now)
+            keep_up([waiver.person], now, actor)
         return waiver
 
 
@@ -172,6 +176,7 @@ def _move_end(actor: Actor, waiver: Waiver, now: datetime) -> None:
     for alias in ending(waiver):
         values = {"alias": alias.text, "before": alias.grace_until, "after": waiver.ends_at}
         alias.entitlement, alias.grace_until = Entitlement.GRACE, waiver.ends_at
+        alias.grace_told = None
         alias.save()
         record(actor, "grace-moved", {"alias": alias.id, "person": waiver.person_id}, values, now)
 

@@ -39,6 +39,9 @@ def pictures(browser: Browser, stack: Stack, view: str, folder: Path) -> None:
     page = browser.new_context(**VIEWS[view]).new_page()
     page.goto(stack.portal_url)
     shoot(page, folder, f"front-{view}")
+    for name, path in {"domain": "/d/kubuntu.org", "help": "/help", "privacy": "/privacy"}.items():
+        page.goto(stack.portal_url + path)
+        shoot(page, folder, f"{name}-{view}")
     sign_in(page, stack.portal_url, "bruno")
     shoot(page, folder, f"home-not-entitled-{view}")
     page.get_by_role("button", name="Sign out").click()

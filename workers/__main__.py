@@ -3,13 +3,16 @@
 from rq import Worker
 from rq.serializers import JSONSerializer
 
-import workers.jobs  # noqa: F401 -- loaded once here, so that no forked job has to
 from core import runtime
 from core.queues import QUEUES, broker, wait_for_broker
+from workers import jobs  # loaded once here, so that no forked job has to
 
 settings = runtime.start()
 runtime.require_tables()
 wait_for_broker(settings)
-Worker(list(QUEUES), connection=broker(settings), serializer=JSONSerializer).work(
-    with_scheduler=True, logging_level=settings.log_level
-)
+Worker(
+    list(QUEUES),
+    connection=broker(settings),
+    serializer=JSONSerializer,
+    exception_handlers=[jobs.report_failure],
+).work(with_scheduler=True, logging_level=settings.log_level)

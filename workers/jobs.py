@@ -6,14 +6,18 @@ Each is safe to run twice at once, and again after a kill at any line.
 from functools import cache
 
 import structlog
+from peewee import DatabaseError
+from rq import get_current_job
+from rq.job import Job as RqJob
 
-from core import outbox, runtime, sync
+from core import outbox, runtime, sync, team_sync, upkeep
 from core.audit import Actor
-from core.database import connection, utc_now
+from core.database import connection, utc_now, write
 from core.directories import Deadline, Directory
 from core.directories.configured import make_directory
 from core.domains import resolver_of
 from core.key_watch import check_keys
+from core.problems import report
 from core.queues import Job, enqueue
 from core.settings import Settings
 from core.standing import mapped_teams
@@ -35,6 +39,16 @@ def _settings() -> Settings:
     return runtime.start()
 
 
+def _begin() -> Settings:
+    """Make ready for a job; every line of the log names it from here on."""
+    settings = _settings()
+    job = get_current_job()
+    structlog.contextvars.clear_contextvars()
+    if job is not None:
+        structlog.contextvars.bind_contextvars(job=job.id)
+    return settings
+
+
 @cache
 def _directory() -> Directory:
     return make_directory(_settings())
@@ -42,41 +56,74 @@ def _directory() -> Directory:
 
 def sync_person(person_id: int) -> None:
     """Ask the directory about one person."""
-    _settings()
+    _begin()
     if not sync.sync_person(_directory(), person_id, Deadline(PERSON_SECONDS), utc_now()):
         raise DirectoryUnclear(f"person {person_id}")
 
 
 def sync_team(team: str) -> None:
-    """Read one team; whoever is not in it any more is asked about by identity."""
-    settings = _settings()
-    for person_id in sync.sync_team(_directory(), team, Deadline(TEAM_SECONDS), utc_now()):
-        enqueue(settings, Job.SYNC_PERSON, person_id)
+    """Read one team; whoever is not in it any more is asked about by identity.
+
+    What stays unclear of them is asked again by the next run of this job or of `sync_people`.
+    """
+    _begin()
+    deadline = Deadline(TEAM_SECONDS)
+    person_ids = team_sync.sync_team(_directory(), team, deadline, utc_now())
+    sync.sync_people(_directory(), person_ids, deadline, utc_now())
+    with connection():
+        problem = team_sync.problem_of(team)
+    if problem is not None:
+        raise DirectoryUnclear(f"team {team}: {problem}")
 
 
 def sync_all_teams() -> None:
     """Queue a reading of every mapped team; the schedule's entry point."""
-    settings = _settings()
+    settings = _begin()
     with connection():
         teams = sorted(mapped_teams())
     for team in teams:
         enqueue(settings, Job.SYNC_TEAM, team)
 
 
+def sync_people() -> None:
+    """Ask about the owners of addresses whose second look is due, or who are in no team that is read."""
+    _begin()
+    with connection():
+        person_ids = sync.people_to_ask(utc_now())
+    sync.sync_people(_directory(), person_ids, Deadline(TEAM_SECONDS), utc_now())
+
+
+def keep_up() -> None:
+    """Bring aliases up to date with the time: the end of grace, its reminders, changed rules of a domain."""
+    _begin()
+    upkeep.keep_all_up(utc_now())
+
+
 def send_notices() -> None:
     """Send what is due in the outbox."""
-    sent = outbox.send_due(_settings())
+    sent = outbox.send_due(_begin())
     if sent:
         log.info("notices sent", count=sent)
 
 
 def sweep() -> None:
-    """Delete what has served: old nonces, stashed answers, sessions, retired private keys."""
-    _settings()
+    """Delete what has served: nonces, stashed answers, sessions, told problems, retired private keys."""
+    _begin()
     sweep_rows(utc_now())
 
 
 def check_signing_keys() -> None:
     """Look whether DNS shows the keys that sign; one that waited for it comes into use."""
-    settings = _settings()
+    settings = _begin()
     check_keys(Actor("job:check_signing_keys"), settings, resolver_of(settings), utc_now())
+
+
+def report_failure(job: RqJob, kind: type[BaseException], _error: BaseException, _trace: object) -> bool:
+    """Put a job that failed into the digest of the ops address; RQ then goes on as ever."""
+    if not issubclass(kind, DirectoryUnclear):  # that one has said what it is about
+        try:
+            with connection(), write():
+                report("job", job.id, kind.__name__, utc_now())
+        except DatabaseError as error:
+            log.warning("failure not reported", job=job.id, error=type(error).__name__)
+    return True

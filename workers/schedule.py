@@ -14,10 +14,12 @@ from workers import jobs
 EVERY = {
     Job.SEND_NOTICES: (jobs.send_notices, 60),
     Job.SYNC_ALL_TEAMS: (jobs.sync_all_teams, 900),
+    Job.SYNC_PEOPLE: (jobs.sync_people, 600),
+    Job.KEEP_UP: (jobs.keep_up, 3600),
     Job.SWEEP: (jobs.sweep, 3600),
     Job.CHECK_SIGNING_KEYS: (jobs.check_signing_keys, 600),
 }
-"""Job: its function and the seconds between two runs."""
+"""Job: its function and the seconds between two runs; each runs when this process starts, too."""
 
 
 class UniqueCronJob(CronJob):

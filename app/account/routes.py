@@ -8,10 +8,12 @@ from flask_login import current_user, login_required, logout_user
 from werkzeug.wrappers import Response
 
 from app.account.device import device_words
-from app.account.words import KEPT, TOPICS
+from app.account.words import TOPICS
 from app.auth.fresh import needs_fresh_sign_in
 from app.extensions import htmx, languages, settings
 from app.navigation import go
+from app.public.privacy import GROUPS
+from app.public.routes import names
 from core import account, export
 from core.database import utc_now
 from core.models import Alias, Domain, Person
@@ -30,8 +32,14 @@ blueprint = Blueprint("account", __name__)
 def page() -> Page:
     """Show what is stored, the choices, and the sessions."""
     counts = export.counts(current_user.person, settings.record_secret)
-    kept = [(each, sum(counts[table] for table in each.tables)) for each in KEPT]
-    return render_template("account/page.html", kept=kept, languages=languages(), **_sessions(), **_notices())
+    kept = [
+        (entry, counts[table])
+        for _title, tables in GROUPS
+        for table, entry in tables.items()
+        if table in counts
+    ]
+    more = _sessions() | _notices()
+    return render_template("account/page.html", kept=kept, names=names(), languages=languages(), **more)
 
 
 @blueprint.get("/account/export", endpoint="export")
@@ -75,7 +83,7 @@ def end_session(session_id: int) -> Page:
     """Sign one browser out; when it is this one, go to the front page."""
     end_session_of(current_user.person, session_id)
     if session_id == current_user.session.id:
-        return _signed_out("portal.front")
+        return _signed_out("public.front")
     if htmx:
         return render_template("account/_sessions.html", ended=True, **_sessions())
     return go(url_for("account.page"))
@@ -86,7 +94,7 @@ def end_session(session_id: int) -> Page:
 def end_sessions() -> Page:
     """Sign out everywhere, here too."""
     end_all_sessions(current_user.person)
-    return _signed_out("portal.front")
+    return _signed_out("public.front")
 
 
 @blueprint.get("/account/delete")
@@ -117,9 +125,10 @@ def gone() -> Page:
 
 def _leave(error: str = "") -> str:
     live = (Alias.person == current_user.person) & (Alias.switch != Switch.GIVEN_UP)
-    names = list(Alias.select(Alias, Domain).join(Domain).where(live).order_by(Alias.id))
+    addresses = list(Alias.select(Alias, Domain).join(Domain).where(live).order_by(Alias.id))
     name = "account/_leave.html" if htmx else "account/leave.html"
-    return render_template(name, names=names, word=_word_to_type(), error=error)
+    context = {"addresses": addresses, "word": _word_to_type(), "error": error, "names": names()}
+    return render_template(name, **context)
 
 
 def _word_to_type() -> str:

@@ -24,7 +24,7 @@ from core.openid_state import StashFull, stash_answer, take_answer
 from core.people import SignIn, SignInRefused, sign_in
 from core.queues import Job, enqueue, wake_outbox
 from core.sessions import end_session, find_session
-from core.sync import ask_about
+from core.sync import ask_about, ask_about_earlier_names
 
 BUDGET = 4.0  # seconds for everything that one sign-in asks outside
 RETURN_ARGUMENTS = ("state", "stash", "janrain_nonce")
@@ -36,6 +36,10 @@ log = structlog.get_logger()
 START_AGAIN = ErrorPage(
     _("Please start again"),
     _("This sign-in was begun in another browser, took too long, or was used already."),
+)
+UNCLEAR = ErrorPage(
+    _("We could not find out who you are"),
+    _("Whether you were here before under another name cannot be looked up now. Try again in a minute."),
 )
 STATUS = {
     Refusal.CANCELLED: 200,
@@ -67,6 +71,10 @@ def _words(refusal: Refusal) -> ErrorPage:
         ),
     }
     return ErrorPage(*pages[refusal])
+
+
+class DirectoryUnclear(Exception):
+    """It could not be found out now whether this account is known by an earlier name."""
 
 
 @blueprint.get("/login", endpoint="sign_in")
@@ -179,6 +187,8 @@ def _finish(check: Check, state: str, target: str) -> Response | tuple[str, int]
         return _let_in(arrival, deadline, target)
     except OpenIDRefused as error:
         return _refused(error)
+    except DirectoryUnclear:
+        return _page(UNCLEAR, 503)
     except SignInRefused as error:
         return _page(ErrorPage(_("You cannot sign in"), str(error)), 403)
 
@@ -225,6 +235,9 @@ def _let_in(arrival: SignIn, deadline: Deadline, target: str) -> Response:
     email = arrival.email if arrival.email_proven else None
     reading = ask_about(directory, arrival.subject, deadline, issuer=arrival.issuer, email=email)
     now = utc_now()
+    account = reading.account.account
+    if account is not None and not ask_about_earlier_names(directory, account, deadline, now):
+        raise DirectoryUnclear
     old_token = current_user.get_id() if is_signed_in() else None
     person, token = sign_in(arrival, reading, now)
     if old_token:
@@ -247,7 +260,7 @@ def sign_out() -> Response:
     end_session(current_user.get_id())
     logout_user()
     session.clear()
-    return redirect(url_for("portal.front"), code=303)
+    return redirect(url_for("public.front"), code=303)
 
 
 def _refused(error: OpenIDRefused) -> tuple[str, int]:

@@ -4,13 +4,13 @@ Every action is a plain form. With HTMX it swaps the part of the page that chang
 page comes back as a whole. Both render the same template file.
 """
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, abort, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user, login_required
 from werkzeug.wrappers import Response
 
 from app.extensions import directory, htmx, settings
-from app.navigation import go, is_signed_in
+from app.navigation import go
 from app.portal.words import CLAIM_PROBLEMS, FATES, PROOF_PROBLEMS
 from core import aliases, recipients
 from core.aliases import ClaimProblem, ClaimRefused
@@ -43,12 +43,6 @@ blueprint = Blueprint("portal", __name__)
 def words() -> dict[str, object]:
     """Give the templates the portal's sentences."""
     return {"FATES": FATES, "CLAIM_PROBLEMS": CLAIM_PROBLEMS, "MAX_RECIPIENTS": MAX_RECIPIENTS}
-
-
-@blueprint.get("/")
-def front() -> Page:
-    """Say what this is and offer the sign-in."""
-    return redirect(url_for("portal.home")) if is_signed_in() else render_template("portal/front.html")
 
 
 @blueprint.get("/home")

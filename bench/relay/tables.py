@@ -19,7 +19,11 @@ def make_waypost_table(path: Path, count: int, names: str = USER_N) -> str:
 
     names: USER_N or N_USER.
     """
-    url = f"sqlite:///{path}"
+    return fill_waypost_database(f"sqlite:///{path}", count, names)
+
+
+def fill_waypost_database(url: str, count: int, names: str = USER_N) -> str:
+    """Make the tables and the same aliases in an empty database, on either engine; return its URL."""
     database.configure(url)
     database.migrate()
     now = datetime.now(UTC)
@@ -30,11 +34,11 @@ def make_waypost_table(path: Path, count: int, names: str = USER_N) -> str:
         address = "user1@home.example"
         recipient = Recipient.create(address=address, address_key=address, imported_at=now, added_at=now)
         AliasRecipient.create(alias=alias, recipient=recipient, position=0)
-    _multiply(path, count, names)
+        _multiply(count, names)
     return url
 
 
-def _multiply(path: Path, count: int, names: str) -> None:
+def _multiply(count: int, names: str) -> None:
     """Copy the first rows, so that whatever columns the tables have are filled."""
     fresh = {
         "alias": {"id": "n.i", "local_part": names.format("n.i")},
@@ -45,16 +49,13 @@ def _multiply(path: Path, count: int, names: str) -> None:
         },
         "alias_recipient": {"id": "n.i", "alias_id": "n.i", "recipient_id": "n.i"},
     }
-    with sqlite3.connect(path) as rows:
-        rows.execute("PRAGMA synchronous = off")
-        for table, values in fresh.items():
-            columns = [row[1] for row in rows.execute(f"PRAGMA table_info({table})")]
-            picked = ", ".join(values.get(column, f"t.{column}") for column in columns)
-            rows.execute(
-                f"INSERT INTO {table} ({', '.join(columns)}) {_NUMBERS.format(count=count)}"
-                f"SELECT {picked} FROM {table} t, n WHERE t.id = 1 AND n.i <= {count}"
-            )
-    rows.close()
+    for table, values in fresh.items():
+        columns = [column.name for column in database.database.get_columns(table)]
+        picked = ", ".join(values.get(column, f"t.{column}") for column in columns)
+        database.database.execute_sql(
+            f"INSERT INTO {table} ({', '.join(columns)}) {_NUMBERS.format(count=count)}"
+            f"SELECT {picked} FROM {table} t, n WHERE t.id = 1 AND n.i <= {count}"
+        )
 
 
 def make_postfix_table(path: Path, count: int, names: str = USER_N) -> None:

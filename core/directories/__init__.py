@@ -1,6 +1,7 @@
 """Where membership comes from: one small interface, one module a source."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,7 +20,7 @@ class Deadline:
         return max(0.0, self._end - time.monotonic())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Account:
     """One person's account at the directory, as it was read."""
 
@@ -48,6 +49,8 @@ class TeamsReading:
 
     teams: frozenset[str] | None
     why: str = ""
+    suspended: Answer = Answer.UNKNOWN
+    """*Yes* when the directory refuses to show them because the account is suspended."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,16 @@ class MembersReading:
 
     members: tuple[Account, ...] | None
     why: str = ""
+    gone: bool = False
+    """Whether the directory clearly says that there is no such team: for an admin to judge."""
+
+
+Progress = Callable[[int, int | None], None]
+"""Told after each page of a team: how many entries were read, and of how many, if that is known."""
+
+
+def no_progress(_read: int, _total: int | None) -> None:
+    """Tell nobody."""
 
 
 class Directory(Protocol):
@@ -73,5 +86,5 @@ class Directory(Protocol):
     def teams_of(self, name: str, deadline: Deadline) -> TeamsReading:
         """Read the teams of one account."""
 
-    def members(self, team: str, deadline: Deadline) -> MembersReading:
+    def members(self, team: str, deadline: Deadline, progress: Progress = no_progress) -> MembersReading:
         """Read the members of one team."""

@@ -9,7 +9,15 @@ import hashlib
 import threading
 from pathlib import Path
 
-from core.directories import Account, AccountReading, Deadline, MembersReading, TeamsReading
+from core.directories import (
+    Account,
+    AccountReading,
+    Deadline,
+    MembersReading,
+    Progress,
+    TeamsReading,
+    no_progress,
+)
 from core.directories.roster_file import Entry, Roster, RosterProblem, read_roster
 from core.facts import Answer
 
@@ -54,7 +62,7 @@ class RosterDirectory:
             return TeamsReading(None, why="the roster has changed meanwhile")
         return TeamsReading(entry.teams)
 
-    def members(self, team: str, deadline: Deadline) -> MembersReading:
+    def members(self, team: str, deadline: Deadline, progress: Progress = no_progress) -> MembersReading:
         """Read a team. Who is known by an address alone is counted, and has to be asked for by identity."""
         try:
             entries = self._roster().team(team)

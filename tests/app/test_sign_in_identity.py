@@ -2,8 +2,12 @@
 
 from collections.abc import Callable
 
-from core.models import Alias, Notice, Recipient
+from core.audit import OPERATOR
+from core.database import utc_now
+from core.models import Alias, Notice, Person, Recipient
+from core.people import ban
 from devtools.accounts import Account
+from devtools.servers import PretendServers
 from devtools.world import World
 from tests.support.portal import Portal
 from tests.support.records import person_of
@@ -63,6 +67,33 @@ def test_who_takes_a_freed_name_gets_nothing_of_its_owner(
     assert Alias.get_by_id(alias.id).person_id == first.id
     notice = Notice.get(Notice.kind == "name-taken-over", Notice.person == second)
     assert notice.recipient_id is None  # goes to the ops address
+
+
+def test_a_ban_is_not_evaded_by_a_rename_and_a_second_identity(
+    portal: Portal,
+    client: Client,
+    world: World,
+    outside: PretendServers,
+    member: Account,
+    new_person: MakePerson,
+) -> None:
+    client.sign_in(member.name)
+    person = person_of(member)
+    ban(OPERATOR, person, utc_now())
+    second = new_person("ubuntumembers")
+    world.merge(second.name, member.name)
+    world.rename(member.name, f"{member.name}-renamed")
+    world.update(f"{member.name}-renamed", suffixes=(*second.suffixes, *member.suffixes))
+
+    outside.launchpad.fail("html-200", "/1.0/~")
+    unclear = client.sign_in(f"{member.name}-renamed")
+    outside.launchpad.heal()
+    refused = client.sign_in(f"{member.name}-renamed")
+
+    assert (unclear.status, refused.status) == (503, 403)
+    assert "Launchpad does not answer" in unclear.text
+    assert "closed this account" in refused.text
+    assert Person.select().where(Person.account_created == person.account_created).count() == 1
 
 
 def test_equal_addresses_join_nobody(

@@ -34,7 +34,8 @@ from core.recipients import (
     verify_recipient,
 )
 from core.routing import Hold, Switch
-from core.sync import sync_person, sync_team
+from core.sync import sync_person
+from core.team_sync import sync_team
 from tests.support.arrange import ISSUER, TEAM, account, claimed_id, make_domain, make_member, reading
 from tests.support.directory import SaidDirectory
 from tests.support.threads import at_once

@@ -98,7 +98,7 @@ def mangled(draw):
     return text[:start] + draw(noise) + text[end:]
 
 
-@settings(max_examples=400, deadline=1000)
+@settings(max_examples=400)
 @given(st.lists(mangled(), max_size=4).map(b"".join), mangled(), st.text(max_size=60), st.text(max_size=60))
 def test_no_message_and_no_answer_raises(data, record, helo, sender):
     client = check.Client(ip_address("2001:db8::1"), helo, sender)

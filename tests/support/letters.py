@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from email import message_from_bytes, policy
+from email import message_from_string, policy
 from email.message import EmailMessage
 from functools import cached_property
 
@@ -10,6 +10,31 @@ from core.database import utc_now
 from core.letters import write_letter
 from core.models import Notice, Person, Recipient
 from core.settings import Settings
+
+
+class ReadMail(EmailMessage):
+    """A mail of ours as a program reads it; its content is the text, as whoever shows no HTML sees it."""
+
+    def get_content(self, *args: object, **named: object) -> str:
+        """Return the text part."""
+        if not self.is_multipart():
+            return str(super().get_content())
+        part = self.get_body(("plain",))
+        assert part is not None
+        return str(part.get_content())
+
+    @property
+    def html(self) -> str:
+        """The same as HTML."""
+        part = self.get_body(("html",))
+        assert part is not None
+        return str(part.get_content())
+
+
+def read_mail(raw: bytes) -> ReadMail:
+    """Parse a mail."""
+    read = policy.SMTPUTF8.clone(message_factory=ReadMail)
+    return message_from_string(raw.decode(), policy=read)  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
@@ -20,9 +45,9 @@ class Mail:
     raw: bytes
 
     @cached_property
-    def message(self) -> EmailMessage:
+    def message(self) -> ReadMail:
         """The mail, parsed."""
-        return message_from_bytes(self.raw, policy=policy.default)
+        return read_mail(self.raw)
 
     @property
     def text(self) -> str:

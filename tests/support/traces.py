@@ -19,6 +19,7 @@ from core.models import (
     TeamReading,
 )
 from core.notices import tell_person
+from core.problems import report
 from core.recipients import add_recipient
 from core.roles import Role, grant
 from core.sessions import open_session
@@ -59,6 +60,7 @@ def leave_traces(domain: Domain, record_secret: str, now: datetime) -> Person:
             ErasedOwner.create(alias=left, owner=owner)
         TeamReading.create(team="proj-members", read_at=now, count=2, names='["other", "treasure"]')
         open_session(person, now)
+        report("sync-person", f"person {person.id}", "status 503", now, person)
         tell_person(person, "identity-joined", {"person": person.id}, f"joined:{person.id}", now)
         values = {"alias": second.text, "kept": kept.text}
         record(OPERATOR, "alias-held", {"alias": second.id}, values, now)

@@ -6,26 +6,40 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from rq import Queue
 from rq.job import Job as RqJob
 from rq.job import JobStatus
 from rq.serializers import JSONSerializer
 
 from core.audit import OPERATOR, first_fault
 from core.database import utc_now, write
-from core.models import AccountFact, AuditEntry, DkimKey, Membership, Notice, Person, TeamReading
+from core.models import (
+    AccountFact,
+    Alias,
+    AuditEntry,
+    DkimKey,
+    Membership,
+    Notice,
+    Person,
+    Problem,
+    TeamReading,
+)
 from core.notices import tell_ops
 from core.people import SignIn, sign_in
-from core.queues import Job, broker, enqueue, job_id, wait_for_broker, wake_outbox
+from core.queues import QUEUES, Job, broker, enqueue, failed_jobs, job_id, wait_for_broker, wake_outbox
+from core.routing import Entitlement
 from core.settings import Settings
 from core.signing_keys import State, create_key, state_of
 from core.standing import facts_of
 from devtools.people import demo_world
 from devtools.servers import PretendServers
-from tests.support.arrange import UNKNOWN, make_domain
+from tests.support.arrange import UNKNOWN, make_alias, make_domain
 from tests.support.environment import environment_of
+from workers import schedule
 
 PATIENCE = 40.0  # seconds, on a busy machine
 
@@ -138,6 +152,52 @@ def test_a_job_that_launchpad_leaves_unanswered_is_tried_again(
     assert AccountFact.select().count() == 0
     assert enqueue(settings, Job.SYNC_PERSON, person.id)  # a press does not wait for the schedule
     until(lambda: Membership.select().count() == 1)
+
+
+def test_a_job_that_breaks_is_seen_and_told_to_ops(embedded: object, run: Run, settings: Settings) -> None:
+    with broker(settings) as connection:
+        queue = Queue("sync", connection=connection, serializer=JSONSerializer)
+        queue.enqueue("workers.jobs.no_such_job", job_id="broken")
+    run("workers")
+
+    until(lambda: failed_jobs(settings))
+    assert [(job.id, job.why) for job in failed_jobs(settings)] == [("broken", "ValueError")]
+    until(lambda: Problem.select().count())
+    assert [(row.tried, row.about, row.why) for row in Problem.select()] == [("job", "broken", "ValueError")]
+
+
+def test_a_member_who_left_loses_the_address_by_the_jobs_alone(
+    embedded: object, run: Run, settings: Settings, outside: PretendServers, now: object
+) -> None:
+    domain = make_domain(now, teams=["ubuntumembers"])
+    person = newcomer(outside, settings, "ada", now)
+    make_alias(person, domain, now)
+    run("workers")
+    enqueue(settings, Job.SYNC_PERSON, person.id)
+    until(lambda: Membership.select().count() == 1)
+    outside.world.leave("ada", "ubuntumembers")
+    enqueue(settings, Job.SYNC_TEAM, "ubuntumembers")
+    until(lambda: Membership.get().first_no_at)
+    Membership.update(first_no_at=utc_now() - timedelta(hours=6)).execute()
+    enqueue(settings, Job.SYNC_PEOPLE)
+
+    until(lambda: Alias.get().entitlement == Entitlement.GRACE)
+    Alias.update(grace_until=utc_now()).execute()
+    enqueue(settings, Job.KEEP_UP)
+    until(lambda: Alias.get().entitlement == Entitlement.ENDED)
+
+
+def test_a_schedule_that_starts_makes_up_for_every_run_that_was_missed(
+    embedded: object, run: Run, settings: Settings
+) -> None:
+    run("workers.schedule")
+
+    def waiting() -> set[str]:
+        with broker(settings) as connection:
+            queues = [Queue(name, connection=connection, serializer=JSONSerializer) for name in QUEUES]
+            return {job_id for queue in queues for job_id in queue.job_ids}
+
+    until(lambda: waiting() == {job_id(job) for job in schedule.EVERY})
 
 
 def test_the_schedule_reads_all_mapped_teams(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.facts import SECOND_NO_AFTER, Answer, Fact, observe
+from core.facts import SECOND_NO_AFTER, Answer, Fact, hold_back, observe
 from tests.support.strategies import moments
 
 NOON = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
@@ -29,9 +29,25 @@ def test_nothing_is_known_after_an_unclear_first_reading():
     assert after((Answer.UNKNOWN, 0)) is None
 
 
-@pytest.mark.parametrize("answer", [Answer.YES, Answer.NO])
-def test_a_clear_first_reading_counts_at_once(answer):
-    assert after((answer, 0)) == Fact(answer is Answer.YES, since=NOON, read_at=NOON)
+def test_a_first_yes_counts_at_once():
+    assert after((Answer.YES, 0)) == Fact(True, since=NOON, read_at=NOON)
+
+
+def test_a_first_no_is_known_and_settles_nothing():
+    fact = after((Answer.NO, 0))
+
+    assert fact == Fact(False, since=NOON, read_at=NOON, first_no_at=NOON)
+    assert (fact.answer, fact.settled) == (Answer.NO, Answer.UNKNOWN)
+
+
+def test_a_first_no_said_twice_is_settled():
+    assert after((Answer.NO, 0), (Answer.NO, 6)) == Fact(False, since=NOON, read_at=NOON + 6 * HOUR)
+
+
+def test_a_doubted_yes_is_not_settled():
+    fact = after((Answer.YES, 0), (Answer.NO, 1))
+
+    assert (fact.answer, fact.settled) == (Answer.YES, Answer.UNKNOWN)
 
 
 def test_a_second_yes_keeps_the_day_since_when_it_holds():
@@ -43,7 +59,9 @@ def test_one_yes_ends_a_no():
 
 
 def test_a_second_no_keeps_the_day_since_when_it_does_not_hold():
-    assert after((Answer.NO, 0), (Answer.NO, 5)) == Fact(False, since=NOON, read_at=NOON + 5 * HOUR)
+    fact = after((Answer.NO, 0), (Answer.NO, 6), (Answer.NO, 9))
+
+    assert fact == Fact(False, since=NOON, read_at=NOON + 9 * HOUR)
 
 
 def test_the_first_no_only_casts_doubt_on_a_yes():
@@ -94,6 +112,24 @@ def test_a_reading_older_than_the_last_one_changes_nothing():
 
 def test_a_reading_of_the_same_second_counts():
     assert after((Answer.NO, 1), (Answer.YES, 1)) == Fact(True, NOON + HOUR, NOON + HOUR)
+
+
+def test_two_noes_may_be_asked_to_be_nearer():
+    doubted = after((Answer.YES, 0), (Answer.NO, 1))
+    for minutes, holds in ((9, True), (10, False)):
+        moment = NOON + HOUR + timedelta(minutes=minutes)
+        assert observe(doubted, Answer.NO, moment, timedelta(minutes=10)).holds is holds
+
+
+def test_a_second_no_that_is_held_back_keeps_the_yes_in_doubt():
+    doubted = after((Answer.YES, 0), (Answer.NO, 1))
+    turned = observe(doubted, Answer.NO, NOON + 7 * HOUR)
+    held = hold_back(doubted, turned, NOON + 7 * HOUR)
+
+    assert held == Fact(True, NOON, NOON + 7 * HOUR, first_no_at=NOON + HOUR, held_at=NOON + 7 * HOUR)
+    later = observe(held, Answer.NO, NOON + 99 * HOUR)
+    assert later == Fact(True, NOON, NOON + 99 * HOUR, NOON + HOUR, NOON + 7 * HOUR)
+    assert observe(held, Answer.YES, NOON + 8 * HOUR) == Fact(True, NOON, NOON + 8 * HOUR)
 
 
 @given(facts, moments)

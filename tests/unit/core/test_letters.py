@@ -1,23 +1,33 @@
 """core.letters"""
 
-import email
-import email.policy
 import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from email.message import EmailMessage
+from html import unescape
 from pathlib import Path
 
 import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
 
+from core import letters
 from core.addresses import parse_address
 from core.database import write
+from core.facts import Answer
 from core.fresh import enter_code, send_code
 from core.letters import Letter, write_letter
+from core.lifecycle import Event
 from core.models import Alias, DkimKey, Domain, Notice, Person, Recipient, Session, Waiver
 from core.notices import tell_admins, tell_goodbye, tell_ops, tell_owner, tell_person, tell_recipient
+from core.problems import report
 from core.recipients import add_recipient, resend_proof, verify_recipient
+from core.routing import Entitlement, Hold
 from core.sessions import open_session
+from core.standing import store_account_facts, store_memberships
 from core.sync import clean_name
 from tests.support.arrange import (
+    TEAM,
     later,
     make_alias,
     make_domain,
@@ -26,11 +36,12 @@ from tests.support.arrange import (
     make_recipient,
     make_waiver,
 )
+from tests.support.letters import read_mail
 
 TEMPLATES = Path(__file__).parents[3] / "core" / "templates" / "letters"
 HEADERS = {
     *("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"),
-    *("MIME-Version", "Content-Type", "Content-Transfer-Encoding"),
+    *("MIME-Version", "Content-Type"),
 }
 
 
@@ -72,7 +83,7 @@ def parse(letter: Letter | None) -> EmailMessage:
     assert b"\r" not in head.replace(b"\r\n", b"")
     assert max(map(len, letter.message.splitlines())) <= 998
     assert b"\n" not in body.replace(b"\r\n", b"")
-    message = email.message_from_string(letter.message.decode(), policy=email.policy.SMTPUTF8)
+    message = read_mail(letter.message)
     names = [name for name, _ in message.items()]
     assert len(names) == len(set(names))
     assert set(names) == HEADERS
@@ -83,10 +94,30 @@ def parse(letter: Letter | None) -> EmailMessage:
 
 NOTICES = [
     *("verify-recipient", "address-created", "identity-joined", "name-taken-over"),
-    *("recipient-failing", "recipient-left-out", "relay-refused"),
+    *("recipient-failing", "recipient-left-out", "relay-refused", "problems"),
     *("signing-key-in-use", "signing-key-missing"),
     *("waiver-asked", "waiver-granted", "waiver-refused", "sign-in-code", "account-deleted"),
+    *Event,
 ]
+
+LIVES: dict[Event, dict[str, object]] = {
+    Event.GRACE_STARTED: {"entitlement": Entitlement.GRACE},
+    Event.GRACE_14_DAYS: {"entitlement": Entitlement.GRACE},
+    Event.GRACE_2_DAYS: {"entitlement": Entitlement.GRACE},
+    Event.GRACE_LIFTED: {"entitlement": Entitlement.ENTITLED, "grace_until": None},
+    Event.ENDED: {"entitlement": Entitlement.ENDED},
+    Event.SUSPENDED: {"hold": Hold.LAUNCHPAD},
+    Event.SUSPENSION_LIFTED: {"hold": Hold.NONE},
+}
+"""How an alias is when its owner is told of an event."""
+
+
+def tell_of(event: Event, ada: Person, alias: Alias, now: datetime) -> None:
+    """Put an alias into the state of an event, and the notice of it into the outbox."""
+    until = later(now, days=90)
+    Alias.update({"grace_until": until} | LIVES[event]).execute()
+    ids = {"alias": alias.id, "person": ada.id, "until": int(until.timestamp())}
+    tell_person(ada, event, ids, "key", now)
 
 
 @pytest.fixture(params=NOTICES)
@@ -101,6 +132,11 @@ def kind(request, ada, alias, now) -> str:
     elif request.param == "name-taken-over":
         newcomer = make_person(now, "newcomer")
         tell_ops(request.param, newcomer, {"person": ada.id, "newcomer": newcomer.id}, "key", now)
+    elif request.param == "problems":
+        with write():
+            report("sync-person", f"person {ada.id}", "status 503", now, ada)
+    elif request.param in list(Event):
+        tell_of(Event(request.param), ada, alias, now)
     elif request.param == "relay-refused":
         tell_ops(request.param, None, {}, "about-us:2026-11-26:5.7.1:home.example.net", now)
     elif request.param.startswith("signing-key-"):
@@ -158,6 +194,13 @@ def test_each_notice_has_a_message_id_of_its_own(ada, alias, settings, now):
     ids = {parse(write_letter(notice, settings, now))["Message-ID"] for notice in Notice.select()}
     assert len(ids) == 3
     assert all(re.fullmatch(r"<[0-9a-f]{40}@srs\.proj\.example>", one) for one in ids)
+
+
+def test_each_kind_is_also_a_page_that_says_the_same(kind, write_one):
+    message = parse(write_one())
+    words = re.sub(r"<[^>]*>", " ", message.html.partition("</head>")[2])
+
+    assert unescape(words).split() == re.sub(r"^- ", "", message.get_content(), flags=re.M).split()
 
 
 # -- each kind ------------------------------------------------------------------------------------
@@ -223,6 +266,132 @@ def test_texts_are_written_as_they_are_and_not_for_a_web_page(ada, alias, write_
     tell_ops("address-created", ada, {"alias": alias.id}, "key", now)
 
     assert "claimed by Ada & <Bell>" in parse(write_one()).get_content()
+
+
+def test_a_name_is_written_so_that_it_is_no_markup_and_no_link(ada, alias, write_one, now):
+    Person.update(display_name="<img src=x> https://evil.example").execute()
+    tell_ops("address-created", ada, {"alias": alias.id}, "key", now)
+    page = parse(write_one()).html
+
+    assert "&lt;img src=x&gt; https://evil.example" in page
+    assert re.findall(r'href="([^"]*)"', page) == ["http://127.0.0.1:8000"]
+
+
+# -- the life of an alias -------------------------------------------------------------------------
+
+
+def test_the_owner_is_told_when_the_address_ends_and_why(ada, alias, write_one, now):
+    lose(ada, now, coc_signed=Answer.NO, team=Answer.NO)
+    tell_of(Event.GRACE_STARTED, ada, alias, now)
+    message = parse(write_one())
+
+    assert message["Subject"] == "Your address ada@proj.example ends on 2027-02-24 12:00 UTC"
+    assert "- You have not signed the Code of Conduct." in message.get_content()
+    assert "- You are in no team that gives a right to it: proj-members." in message.get_content()
+    assert "not active" not in message.get_content()
+
+
+def lose(person: Person, now: datetime, *, team: Answer = Answer.YES, **facts: Answer) -> None:
+    """Have the directory say no twice."""
+    for hours in (6, 12):
+        store_account_facts(person, facts, later(now, hours=hours))
+        store_memberships(person, {TEAM: team}, later(now, hours=hours))
+
+
+@pytest.mark.parametrize(
+    ("event", "since"),
+    [
+        (Event.GRACE_STARTED, {"entitlement": Entitlement.ENTITLED, "grace_until": None}),
+        (Event.GRACE_14_DAYS, {"entitlement": Entitlement.ENDED}),
+        (Event.GRACE_2_DAYS, {"grace_until": datetime(2028, 1, 1, tzinfo=UTC)}),
+        (Event.GRACE_LIFTED, {"entitlement": Entitlement.GRACE}),
+        (Event.ENDED, {"entitlement": Entitlement.ENTITLED}),
+        (Event.SUSPENDED, {"hold": Hold.NONE}),
+        (Event.SUSPENSION_LIFTED, {"hold": Hold.LAUNCHPAD}),
+    ],
+)
+def test_what_is_not_so_any_more_is_not_told(ada, alias, write_one, now, event, since):
+    tell_of(event, ada, alias, now)
+    Alias.update(since).execute()
+
+    assert write_one() is None
+
+
+def test_a_reminder_that_comes_after_the_end_is_not_sent(ada, alias, write_one, now):
+    tell_of(Event.GRACE_2_DAYS, ada, alias, now)
+
+    assert write_one(later(now, days=90)) is None
+
+
+# -- the ops digest -------------------------------------------------------------------------------
+
+
+def test_ops_read_what_was_tried_with_whom_and_when(ada, settings, now):
+    with write():
+        report("sync-person", f"person {ada.id}", "status 503", now, ada)
+        report("sync-team", "proj-members", "unreadable: status 404", later(now, seconds=5))
+    message = parse(write_letter(Notice.get(), settings, later(now, minutes=15)))
+
+    assert message["Subject"] == "Project: 2 things went wrong"
+    assert message["To"] == "ops@ops.example.net"
+    assert (
+        f"- 2026-11-26 12:00:00 UTC, sync-person, person {ada.id} (ada): status 503" in message.get_content()
+    )
+    assert (
+        "- 2026-11-26 12:00:05 UTC, sync-team, proj-members: unreadable: status 404" in message.get_content()
+    )
+
+
+def test_a_long_digest_is_cut(ada, settings, now):
+    with write():
+        for number in range(120):
+            report("sync-team", f"team{number}", "status 503", now)
+
+    assert "And 20 more." in parse(write_letter(Notice.get(), settings, now)).get_content()
+
+
+# -- languages ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def japanese(tmp_path, monkeypatch) -> Iterator[None]:
+    """A catalogue of Japanese with one text in it."""
+    catalogue = Catalog(locale="ja")
+    catalogue.add("Your address %(address)s stays", "%(address)s はそのまま使えます")
+    folder = tmp_path / "ja" / "LC_MESSAGES"
+    folder.mkdir(parents=True)
+    with (folder / "messages.mo").open("wb") as file:
+        write_mo(file, catalogue)
+    monkeypatch.setattr(letters, "TRANSLATIONS", tmp_path)
+    letters._templates.cache_clear()
+    letters._catalogue.cache_clear()
+    yield
+    letters._templates.cache_clear()
+    letters._catalogue.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("language", "subject"),
+    [
+        ("ja", "ada@proj.example はそのまま使えます"),
+        ("en", "Your address ada@proj.example stays"),
+        ("xx", "Your address ada@proj.example stays"),
+    ],
+)
+def test_a_mail_is_in_the_language_of_its_reader_where_there_is_one(
+    japanese, ada, alias, write_one, now, language, subject
+):
+    Person.update(language=language).execute()
+    tell_of(Event.GRACE_LIFTED, ada, alias, now)
+
+    assert parse(write_one())["Subject"] == subject
+
+
+def test_the_ops_address_reads_english(japanese, ada, alias, settings, now):
+    Person.update(language="ja").execute()
+    tell_ops(Event.GRACE_LIFTED, ada, {"alias": alias.id, "until": 0}, "key", now)
+
+    assert "stays" in parse(write_letter(Notice.get(), settings, now))["Subject"]
 
 
 def link_in(letter: Letter | None) -> str:
@@ -399,10 +568,10 @@ def test_no_recipient_is_needed_to_write_to_ops(ada, alias, write_one, settings,
 @pytest.mark.parametrize(
     ("kind", "fields", "words"),
     [
-        ("domain", {}, "asks for an address on proj.example."),
-        ("domain", {"ends_at": "day"}, "asks for an address on proj.example until 2026-12-06."),
-        ("local-part", {"local_part": "ada+lab"}, "asks for the address ada+lab@proj.example."),
-        ("grace", {"ends_at": "day"}, "asks for a later end on proj.example, on 2026-12-06."),
+        ("domain", {}, "an address on proj.example"),
+        ("domain", {"ends_at": "day"}, "an address on proj.example until 2026-12-06"),
+        ("local-part", {"local_part": "ada+lab"}, "the address ada+lab@proj.example"),
+        ("grace", {"ends_at": "day"}, "a later end on proj.example: 2026-12-06"),
     ],
 )
 def test_a_request_is_put_before_the_admins_in_words(ada, alias, write_one, now, kind, fields, words):

@@ -354,7 +354,7 @@ def test_one_new_identity_in_many_tabs_is_one_person(db, now):
     assert [result for result in results if isinstance(result, Exception)] == []
     assert len({person.id for person, _ in results}) == 1
     assert Person.select().count() == Identity.select().count() == Recipient.select().count() == 1
-    assert AccountFact.select().count() == 2
+    assert AccountFact.select().count() == 3
     assert first_fault() is None
 
 

@@ -16,7 +16,7 @@ TEMPLATES = Path(__file__).parents[3] / "core" / "templates" / "letters"
 
 ALWAYS = {
     *("verify-recipient", "identity-joined", "sign-in-code", "account-deleted", "name-taken-over"),
-    *("recipient-failing", "recipient-left-out", "relay-refused"),
+    *("recipient-failing", "recipient-left-out", "relay-refused", "problems"),
     *("signing-key-in-use", "signing-key-missing"),
 }
 """What guards an account, and what was promised: the owner hears of mail that did not arrive."""

@@ -1,18 +1,27 @@
 """core.sync"""
 
-import json
-import time
-
 import pytest
+from peewee import OperationalError
+from structlog.testing import capture_logs
 
 from core import sync
 from core.aliases import ClaimRefused, claim
 from core.database import database, write
 from core.directories import AccountReading, Deadline, TeamsReading
 from core.facts import Answer
-from core.models import AccountFact, Alias, Identity, Membership, Person, TeamReading
-from core.standing import facts_of
-from core.sync import PersonReading, ask_about, clean_name, store_reading, sync_person, sync_team
+from core.models import AccountFact, Alias, Identity, Membership, Person, Problem, TeamReading
+from core.routing import Switch
+from core.standing import facts_of, store_account_facts, store_memberships
+from core.sync import (
+    PersonReading,
+    ask_about,
+    clean_name,
+    people_to_ask,
+    store_reading,
+    sync_people,
+    sync_person,
+)
+from core.team_sync import sync_team
 from tests.support.arrange import (
     ISSUER,
     TEAM,
@@ -23,6 +32,7 @@ from tests.support.arrange import (
     later,
     make_alias,
     make_domain,
+    make_member,
     make_person,
     reading,
 )
@@ -211,26 +221,6 @@ def test_teams_that_cannot_be_read_change_no_membership(look, directory, ada, no
     assert Person.get().asked_at == now
 
 
-def test_a_directory_that_is_down_changes_nothing_about_a_team(look_at_team, directory, ada, domain, now):
-    look_at_team(now)
-    make_alias(ada, domain, now)
-    before = stored()
-    directory.down = True
-    for hours in range(0, 100, 7):
-        assert look_at_team(later(now, hours=hours)) == []
-
-    assert stored() == before
-
-
-def test_a_team_that_is_gone_changes_nothing(look_at_team, directory, ada, now):
-    look_at_team(now)
-    before = stored()
-    directory.people = {}
-
-    assert look_at_team(later(now, days=1)) == []
-    assert stored() == before
-
-
 def test_an_unknown_reading_changes_nothing_but_is_no_trouble(ada, now):
     entitle(ada, now)
     before = stored()
@@ -270,218 +260,12 @@ def test_a_reading_is_complete_when_all_that_was_asked_was_answered(said, comple
     assert said.complete is complete
 
 
-# -- a team ---------------------------------------------------------------------------------------
-
-
-def test_a_member_who_is_listed_gets_a_yes(look_at_team, ada, now):
-    assert look_at_team(now) == []
-
-    assert answers(ada) == {"valid": Answer.YES, "coc_signed": Answer.YES, TEAM: Answer.YES}
-
-
-def test_members_who_never_signed_in_are_not_stored(look_at_team, directory, ada, now):
-    directory.people[TEAM] += (account("grace", "2010-01-01T00:00:00+00:00"),)
-    look_at_team(now)
-
-    assert Person.select().count() == 1
-
-
-def test_an_entry_with_the_same_name_and_another_birth_does_not_count(look_at_team, directory, ada, now):
-    directory.people[TEAM] = (account("ada", "2024-05-05T05:05:05.000005+00:00"),)
-    look_at_team(now)
-
-    assert answers(ada) == {}
-
-
-def test_an_entry_with_the_same_birth_and_another_name_does_not_count(look_at_team, directory, ada, now):
-    directory.people[TEAM] = (account("ada-new"),)
-    look_at_team(now)
-
-    assert answers(ada) == {}
-
-
-def test_a_member_who_is_not_listed_is_to_be_asked_about_and_keeps_the_yes(look_at_team, directory, ada, now):
-    entitle(ada, now)
-    before = answers(ada)
-    directory.people[TEAM] = (account("ada-new"), account("grace", "2010"))
-
-    assert look_at_team(later(now, days=1)) == [ada.id]
-    assert answers(ada) == before
-
-
-def test_somebody_who_was_no_member_is_not_asked_about(look_at_team, directory, ada, now):
-    directory.people[TEAM] = (account("grace", "2010"),)
-
-    assert look_at_team(now) == []
-
-
-def test_another_team_is_left_alone(look_at_team, ada, now):
-    entitle(ada, now, "other")
-    look_at_team(later(now, days=1))
-
-    assert facts_of(ada).memberships["other"].read_at == now
-
-
-def test_a_listed_suspended_member_gets_a_no_of_the_account(look_at_team, directory, ada, now):
-    entitle(ada, now)
-    directory.people[TEAM] = (account(valid=Answer.NO),)
-    for hours in (1, 8):
-        look_at_team(later(now, hours=hours))
-
-    assert answers(ada)["valid"] is Answer.NO
-    assert answers(ada)[TEAM] is Answer.YES
-
-
-# -- the brake ------------------------------------------------------------------------------------
-
-
-def crowd(*numbers: int) -> tuple:
-    return tuple(account(f"person{n}", f"{2000 + n}-01-01") for n in numbers)
-
-
-def held() -> list[str | None]:
-    return [row.held_because for row in TeamReading.select().order_by(TeamReading.id)]
-
-
-@pytest.mark.parametrize(
-    ("before", "lost", "is_held"),
-    [
-        (100, 10, False),
-        (100, 11, True),
-        (30, 3, False),
-        (29, 3, True),
-        (10, 2, False),
-        (10, 3, True),
-        (3, 2, False),
-        (70, 7, False),
-        (1000, 100, False),
-        (1000, 101, True),
-    ],
-)
-def test_a_reading_is_held_when_more_than_a_tenth_and_three_are_gone(
-    look_at_team, directory, now, before, lost, is_held
-):
-    directory.people[TEAM] = crowd(*range(before))
-    look_at_team(now)
-    directory.people[TEAM] = crowd(*range(lost, before))
-    look_at_team(later(now, hours=6))
-
-    assert (held()[-1] is not None) is is_held
-
-
-def test_an_empty_reading_is_held(look_at_team, directory, ada, now):
-    entitle(ada, now)
-    directory.people[TEAM] = crowd(1, 2)
-    look_at_team(now)
-    directory.people[TEAM] = ()
-
-    assert look_at_team(later(now, hours=6)) == []
-    assert held() == [None, "empty"]
-
-
-def test_the_very_first_reading_is_held_when_it_is_empty(look_at_team, directory, now):
-    directory.people[TEAM] = ()
-    look_at_team(now)
-
-    assert held() == ["empty"]
-
-
-def test_a_held_reading_changes_nobody_and_asks_about_nobody(look_at_team, directory, ada, now):
-    entitle(ada, now)
-    directory.people[TEAM] = (ADA, *crowd(*range(9)))
-    look_at_team(now)
-    before = answers(ada)
-    directory.people[TEAM] = crowd(0)
-    for hours in range(6, 60, 6):
-        assert look_at_team(later(now, hours=hours)) == []
-
-    assert answers(ada) == before
-    assert facts_of(ada).memberships[TEAM].first_no_at is None
-
-
-def test_a_held_reading_is_measured_against_the_last_accepted_one(look_at_team, directory, now):
-    directory.people[TEAM] = crowd(*range(100))
-    look_at_team(now)
-    directory.people[TEAM] = crowd(*range(60))
-    for hours in range(6, 30, 6):
-        look_at_team(later(now, hours=hours))
-
-    assert held()[-1] == "40 of 100 members are gone"
-
-
-def test_a_team_that_comes_back_is_accepted(look_at_team, directory, ada, now):
-    directory.people[TEAM] = (ADA, *crowd(*range(99)))
-    look_at_team(now)
-    directory.people[TEAM] = crowd(1)
-    look_at_team(later(now, hours=6))
-    directory.people[TEAM] = (ADA, *crowd(*range(98)))
-    look_at_team(later(now, hours=12))
-
-    assert held()[-1] is None
-    assert facts_of(ada).memberships[TEAM].read_at == later(now, hours=12)
-
-
-def test_a_rename_counts_as_gone_and_come(look_at_team, directory, now):
-    directory.people[TEAM] = crowd(*range(20))
-    look_at_team(now)
-    directory.people[TEAM] = crowd(*range(3, 20), 97, 98, 99)
-    look_at_team(later(now, hours=6))
-
-    assert held()[-1] == "3 of 20 members are gone"
-
-
-def test_two_readings_of_a_team_are_kept(look_at_team, directory, now):
-    for day in range(5):
-        directory.people[TEAM] = crowd(*range(day + 1))
-        look_at_team(later(now, days=day))
-
-    rows = list(TeamReading.select().order_by(TeamReading.id))
-    assert [row.count for row in rows] == [4, 5]
-    assert json.loads(rows[1].names) == [f"person{n}" for n in range(5)]
-    assert rows[1].read_at == later(now, days=4)
-
-
-def test_while_readings_are_held_the_accepted_one_is_kept(look_at_team, directory, now):
-    directory.people[TEAM] = crowd(*range(50))
-    look_at_team(now)
-    directory.people[TEAM] = crowd(1)
-    for day in range(1, 5):
-        look_at_team(later(now, days=day))
-
-    assert held() == [None, "49 of 50 members are gone"]
-
-
-def test_readings_of_other_teams_are_left_alone(look_at_team, directory, now):
-    directory.people["other"] = crowd(1)
-    look_at_team(now, "other")
-    for day in range(3):
-        look_at_team(later(now, days=day))
-
-    assert TeamReading.select().where(TeamReading.team == "other").count() == 1
-
-
 # -- at once, and many ----------------------------------------------------------------------------
-
-
-def test_two_teams_with_the_same_people_are_read_at_once(directory, domain, deadline, now):
-    people = [make_person(now, f"person{n}", created=f"{2000 + n}") for n in range(60)]
-    accounts = [account(p.launchpad_name, p.account_created) for p in people]
-    directory.people = {TEAM: tuple(accounts), "other": (*accounts[::-1], *crowd(*range(100, 400)))}
-    jobs = [lambda t=team: sync_team(directory, t, deadline, now) for team in (TEAM, "other")] * 2
-
-    assert at_once(*jobs) == [[], [], [], []]
-    assert Membership.select().count() == 120
 
 
 def test_a_person_is_read_by_many_at_once(look, ada, now):
     assert at_once(*[lambda: look(now)] * 6) == [True] * 6
-    assert Membership.select().count() == AccountFact.select().count() == 2
-
-
-def test_a_team_and_its_member_are_read_at_once(look, look_at_team, ada, now):
-    results = at_once(*[lambda: look(now), lambda: look_at_team(now)] * 3)
-
-    assert [result for result in results if isinstance(result, Exception)] == []
+    assert (Membership.select().count(), AccountFact.select().count()) == (2, 3)
 
 
 def test_a_ban_during_a_reading_holds(look, ada, now, monkeypatch):
@@ -508,33 +292,6 @@ def test_no_transaction_is_open_while_the_directory_is_asked(look, look_at_team,
     assert seen == [False] * 3
 
 
-def test_others_can_write_while_a_big_team_is_stored(domain, directory, deadline, now):
-    """B58: whoever claims meanwhile waits for a part of the team at most, however big it is."""
-    members = 600
-    rows = [{"launchpad_name": f"p{n}", "account_created": str(n), "created_at": now} for n in range(members)]
-    with write():
-        Person.insert_many(rows).execute()
-    directory.people[TEAM] = tuple(account(f"p{n}", str(n)) for n in range(members))
-    waits: list[float] = []
-    took: list[float] = []
-
-    def read():
-        began = time.monotonic()
-        sync_team(directory, TEAM, deadline, now)
-        took.append(time.monotonic() - began)
-
-    def write_on_and_on():
-        while not took:
-            began = time.monotonic()
-            with write():
-                Person.update(language="ja").where(Person.launchpad_name == "p0").execute()
-            waits.append(time.monotonic() - began)
-            time.sleep(0.01)
-
-    assert at_once(read, write_on_and_on) == [None, None]
-    assert max(waits) < took[0] / 2
-
-
 def test_a_claim_during_a_withdrawal_leaves_no_claim_on_old_facts(
     look, directory, ada, domain, settings, now
 ):
@@ -546,6 +303,131 @@ def test_a_claim_during_a_withdrawal_leaves_no_claim_on_old_facts(
 
     assert looked is True
     assert isinstance(result, Alias | ClaimRefused)
+
+
+# -- several identities ---------------------------------------------------------------------------
+
+
+def test_when_the_last_identity_has_no_account_any_more_the_one_before_counts(look, directory, ada, now):
+    Identity.create(issuer=ISSUER, subject=claimed_id("second"), person=ada, added_at=now)
+    directory.accounts[claimed_id("second")] = None
+    look(now)
+
+    assert answers(ada)["valid"] is Answer.YES
+
+
+def test_when_the_last_identity_is_unclear_nothing_is_said(look, directory, ada, now):
+    Identity.create(issuer=ISSUER, subject=claimed_id("second"), person=ada, added_at=now)
+
+    assert not look(now)
+    assert answers(ada) == {}
+
+
+# -- many, one by one -----------------------------------------------------------------------------
+
+
+def test_many_are_asked_at_once_and_the_unclear_ones_named(directory, domain, deadline, now):
+    people = [
+        make_person(now, f"p{n}", created=f"{1900 + n}-01-01", subject=f"https://x/{n}") for n in range(30)
+    ]
+    for number, person in enumerate(people[:25]):
+        of = account(person.launchpad_name, person.account_created)
+        directory.accounts[f"https://x/{number}"], directory.teams[of.name] = of, (TEAM,)
+    ids = [person.id for person in people]
+
+    assert sync_people(directory, ids, deadline, now) == ids[25:]
+    assert Membership.select().where(Membership.holds == True).count() == 25  # noqa: E712 -- SQL
+    assert [p.about for p in Problem.select().order_by(Problem.about)] == sorted(
+        f"person {i}" for i in ids[25:]
+    )
+
+
+def test_one_who_breaks_stops_no_other(directory, ada, domain, deadline, now, monkeypatch):
+    grace = make_person(now, "grace", created="2010-01-01")
+    directory.accounts[claimed_id("grace")] = account("grace", grace.account_created)
+    directory.teams["grace"] = (TEAM,)
+    store = sync.store_reading
+
+    def busy(person, *rest):
+        if person.id == ada.id:
+            raise OperationalError("database is locked")
+        store(person, *rest)
+
+    monkeypatch.setattr(sync, "store_reading", busy)
+
+    assert sync_people(directory, [ada.id, grace.id], deadline, now) == [ada.id]
+    assert answers(grace)[TEAM] is Answer.YES
+
+
+def test_what_went_wrong_is_logged_with_the_person_and_no_address(look, directory, ada, now):
+    make_member(now, "grace", created="2010-01-01")
+    directory.down = True
+    with capture_logs() as lines:
+        look(now)
+
+    assert lines == [
+        {
+            "event": "launchpad unclear",
+            "log_level": "warning",
+            "tried": "sync-person",
+            "person": ada.id,
+            "launchpad_name": "ada",
+            "why": "status 503",
+        }
+    ]
+
+
+@pytest.fixture
+def owner(domain, now) -> Person:
+    """grace, a member with an address, of whom everything was heard just now."""
+    person = make_member(now, "grace", created="2010-01-01")
+    make_alias(person, domain, now, "grace")
+    return person
+
+
+@pytest.mark.parametrize(("hours", "due"), [(1, False), (19, False), (20, True), (900, True)])
+def test_owners_of_addresses_are_asked_about_once_a_day(owner, now, hours, due):
+    assert people_to_ask(later(now, hours=hours)) == ([owner.id] if due else [])
+
+
+@pytest.mark.parametrize(
+    ("fact", "minutes", "due"),
+    [
+        ("valid", 359, False),
+        ("valid", 360, True),
+        ("coc_signed", 360, True),
+        ("not_suspended", 9, False),
+        ("not_suspended", 10, True),
+    ],
+)
+def test_owners_in_doubt_are_asked_again_when_a_second_no_would_count(owner, now, fact, minutes, due):
+    with write():
+        store_account_facts(owner, {fact: Answer.YES}, now)
+        store_account_facts(owner, {fact: Answer.NO}, now)
+
+    assert people_to_ask(later(now, minutes=minutes)) == ([owner.id] if due else [])
+
+
+def test_owners_whose_membership_is_in_doubt_are_asked_again(owner, now):
+    with write():
+        store_memberships(owner, {TEAM: Answer.NO}, now)
+
+    assert people_to_ask(later(now, hours=5)) == []
+    assert people_to_ask(later(now, hours=6)) == [owner.id]
+
+
+def test_whoever_waits_for_an_admin_is_not_asked_all_the_time(owner, now):
+    AccountFact.update(first_no_at=now, held_at=now).where(AccountFact.fact == "valid").execute()
+
+    assert people_to_ask(later(now, hours=7)) == []
+
+
+def test_nobody_without_an_address_is_asked_about_by_the_schedule(owner, domain, now):
+    make_member(now, "ada")
+    make_alias(None, domain, now, "team")
+    Alias.update(switch=Switch.GIVEN_UP).execute()
+
+    assert people_to_ask(later(now, days=9)) == []
 
 
 # -- names to show --------------------------------------------------------------------------------

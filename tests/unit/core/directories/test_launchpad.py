@@ -7,23 +7,28 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
 from core.directories import AccountReading, Deadline, MembersReading, TeamsReading
-from core.directories.launchpad import Launchpad
+from core.directories.launchpad import REQUESTS_AT_ONCE, Launchpad
 from core.facts import Answer
 from core.sync import ask_about
+from devtools.accounts import Team
 from devtools.faults import FaultKind
 from devtools.launchpad import PretendLaunchpad
 from devtools.people import demo_world
 from devtools.webserver import Answer as HttpAnswer
-from devtools.webserver import Request, WebServer, as_json
+from devtools.webserver import Request, WebServer, as_json, text
 from devtools.world import World
 from tests.support.threads import PATIENCE
 
 AGENT = "Waypost/0.1 (https://portal.example.org; ops@example.org)"
 TEAM = "ubuntumembers"
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +185,78 @@ def test_a_suspended_member_is_listed_as_not_valid(launchpad, deadline):
 
 
 def test_a_team_that_is_not_there_is_unknown_and_not_empty(launchpad, deadline):
-    assert launchpad.members("nobody", deadline) == MembersReading(None, "status 404")
+    assert launchpad.members("nobody", deadline) == MembersReading(None, "status 404", gone=True)
+
+
+# -- names that move (invariant 5) ----------------------------------------------------------------
+
+
+def test_an_unchanged_entry_is_not_sent_again(launchpad, server, world, deadline):
+    ask_about(launchpad, claimed_id(world, "ada"), deadline)
+
+    assert [(one.target.split("?")[0], one.status) for one in server.served] == [
+        ("/devel/people", 200),
+        ("/1.0/~ada/super_teams", 200),
+        ("/devel/~ada", 304),
+    ]
+
+
+def test_teams_count_for_the_account_that_was_found_and_not_for_who_has_its_name_now(
+    launchpad, world, deadline
+):
+    launchpad.resolve(claimed_id(world, "hana"), deadline)
+    world.take_name("hana", moved_to="hana-new", taker="ada")  # ada is in teams, hana in none
+
+    assert launchpad.teams_of("hana", deadline).teams is None
+
+
+def test_teams_do_not_count_when_a_team_has_the_name_by_now(launchpad, world, deadline):
+    launchpad.resolve(claimed_id(world, "hana"), deadline)
+    world.rename("hana", "hana-new")
+    world.add_team(Team("hana", "Hana", datetime(2026, 1, 1, tzinfo=UTC)))
+    world.join("hana", TEAM)
+
+    assert launchpad.teams_of("hana", deadline).teams is None
+
+
+def test_teams_count_when_only_the_account_changed_and_not_its_name(launchpad, world, deadline):
+    launchpad.resolve(claimed_id(world, "ada"), deadline)
+    world.update("ada", karma=7)
+
+    assert TEAM in launchpad.teams_of("ada", deadline).teams
+
+
+# -- suspension -----------------------------------------------------------------------------------
+
+
+def test_a_suspended_account_is_said_to_be_one_where_its_teams_would_be(launchpad, deadline):
+    assert launchpad.teams_of("chidi", deadline) == TeamsReading(None, "status 410", Answer.YES)
+
+
+def test_a_suspension_is_known_without_the_accounts_status(answering):
+    said = {key: value for key, value in (ENTRY | {"is_valid": False}).items() if key != "account_status"}
+
+    def answer(request: Request) -> HttpAnswer:
+        if request.path.startswith("/devel/people"):
+            return as_json(said)
+        return text(410, "'User is suspended: ~ada'")
+
+    reading = ask_about(answering(answer), "x", Deadline(5))
+    assert reading.account.account.suspended is Answer.YES
+
+
+@pytest.mark.parametrize("body", ["", "Gone", "'User is suspended: ~somebody-else'", "User is fine"])
+def test_a_410_that_says_something_else_is_no_suspension(answering, body):
+    assert answering(text(410, body)).teams_of("ada", Deadline(5)).suspended is Answer.UNKNOWN
+
+
+def test_two_words_against_each_other_say_nothing_of_suspension(answering):
+    def answer(request: Request) -> HttpAnswer:
+        if request.path.startswith("/devel/people"):
+            return as_json(ENTRY)
+        return text(410, "'User is suspended: ~ada'")
+
+    assert ask_about(answering(answer), "x", Deadline(5)).account.account.suspended is Answer.UNKNOWN
 
 
 @pytest.mark.parametrize("name", ["../people", "a/b", "a?b", "a#b", "a%2fb", "ü", ""])
@@ -222,10 +298,27 @@ def test_a_page_that_fails_once_is_read_again(launchpad, server, crowd, deadline
     assert len(launchpad.members(TEAM, deadline).members) == crowd
 
 
-def test_a_total_that_changes_between_pages_does_not_matter(launchpad, server, crowd, deadline):
-    server.fail(FaultKind.TOTAL_SIZE_CHANGES)
+def test_a_team_that_changes_while_it_is_read_is_read_again_from_the_beginning(
+    launchpad, server, crowd, deadline
+):
+    server.fail(FaultKind.TOTAL_SIZE_CHANGES, times=2)  # the second page counts one more than the first
 
     assert len(launchpad.members(TEAM, deadline).members) == crowd
+    assert server.count() == 2 + 3
+
+
+def test_a_team_that_changes_each_time_it_is_read_is_unknown(launchpad, server, crowd, deadline):
+    server.fail(FaultKind.TOTAL_SIZE_CHANGES)
+
+    assert launchpad.members(TEAM, deadline).members is None
+    assert server.count() == 8
+
+
+def test_how_far_the_reading_is_can_be_seen(launchpad, crowd, deadline):
+    seen: list[tuple[int, int | None]] = []
+    launchpad.members(TEAM, deadline, lambda read, total: seen.append((read, total)))
+
+    assert seen == [(300, crowd + 1), (600, crowd + 1), (crowd + 1, crowd + 1)]  # with a team inside
 
 
 @pytest.mark.parametrize("kind", [FaultKind.FOREIGN_NEXT, FaultKind.REPEATING_NEXT])
@@ -286,7 +379,7 @@ def test_it_is_not_tried_for_ever(launchpad, server, world, monkeypatch):
     server.fail(FaultKind.EXPIRED_503)
     launchpad.resolve(claimed_id(world, "ada"), Deadline(60))
 
-    assert server.count() == 5
+    assert server.count() == 7
 
 
 def test_retry_after_is_waited_for(launchpad, server, world, deadline):
@@ -295,6 +388,13 @@ def test_retry_after_is_waited_for(launchpad, server, world, deadline):
 
     assert launchpad.resolve(claimed_id(world, "ada"), deadline).answer is Answer.YES
     assert 1.0 <= time.monotonic() - began < 3
+
+
+def test_retry_after_may_be_a_date(answering):
+    answers = [HttpAnswer(429, headers=(("Retry-After", format_datetime(datetime.now(UTC) + HOUR)),))]
+    launchpad = answering(lambda _: answers[0])
+
+    assert launchpad.resolve("x", Deadline(3)).why == "status 429"  # and does not try before that date
 
 
 def test_a_retry_after_beyond_the_deadline_is_not_waited_for(launchpad, server, world):
@@ -327,7 +427,7 @@ def test_every_request_says_who_asks(launchpad, server, world, deadline):
     launchpad.members(TEAM, deadline)
 
     assert {one.user_agent for one in server.served} == {AGENT}
-    assert len(server.served) == 3
+    assert len(server.served) == 4
 
 
 def test_no_compressed_answer_is_asked_for(answering):
@@ -339,6 +439,36 @@ def test_no_compressed_answer_is_asked_for(answering):
 
     answering(answer).resolve("x", Deadline(5))
     assert asked == ["identity"]
+
+
+def test_no_more_requests_are_under_way_than_the_limit(answering):
+    lock, under_way, most = threading.Lock(), 0, 0
+
+    def answer(_: Request) -> HttpAnswer:
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        time.sleep(0.02)
+        with lock:
+            under_way -= 1
+        return as_json(ENTRY)
+
+    launchpad = answering(answer)
+    with ThreadPoolExecutor(60) as pool:
+        answers = [pool.submit(launchpad.resolve, "x", Deadline(20)) for _ in range(60)]
+
+    assert {one.result().answer for one in answers} == {Answer.YES}
+    assert most <= REQUESTS_AT_ONCE
+
+
+def test_who_finds_no_place_in_time_has_no_answer(answering, monkeypatch):
+    launchpad = answering(as_json(ENTRY))
+    monkeypatch.setattr(launchpad, "_slots", threading.BoundedSemaphore(1))
+    with launchpad._slots:
+        assert launchpad.resolve("x", Deadline(0.2)).answer is Answer.UNKNOWN
+
+    assert launchpad.resolve("x", Deadline(5)).answer is Answer.YES
 
 
 def test_one_object_serves_many_threads(launchpad, world, deadline):
