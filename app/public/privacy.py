@@ -139,8 +139,8 @@ SIGNING_IN: Tables = {
     models.Session: Kept(
         _("Browsers in which you are signed in"),
         _(
-            "For each a hash of its key, when you signed in and last gave your password, and in which hour it "
-            "was last used. No network address and no name of a browser."
+            "For each a hash of its key, when you signed in and last gave your password, and in which "
+            "hour it was last used. No network address and no name of a browser."
         ),
         _("You stay signed in, and can be signed out everywhere at once."),
         _("Until you sign out, or %(days)s days after it was last used.", days=SESSION_LASTS.days),
