@@ -11,6 +11,7 @@ from core.database import connection, utc_now
 from core.models import Alias, Domain, Person, Waiver, by_id
 from core.overview import alias_views
 from core.ownership import NotYours
+from core.queues import wake_outbox
 from core.settings import Settings
 from core.standing import decision_for
 from core.waiver_rules import Kind, State, WaiverProblem, warnings_about
@@ -80,17 +81,20 @@ def grant(settings: Settings, number: int, until: datetime | None, answer: str, 
             )
         )
         click.echo("Granted.")
+    wake_outbox(settings)
 
 
 @waiver.command("refuse")
 @click.argument("number", type=int)
 @click.argument("reason")
-def refuse(number: int, reason: str) -> None:
+@click.pass_obj
+def refuse(settings: Settings, number: int, reason: str) -> None:
     """Refuse a request with a REASON, which the person is told."""
     with connection():
         _find(number)
         _decide(lambda: waivers.refuse(OPERATOR, number, reason, utc_now()))
         click.echo("Refused.")
+    wake_outbox(settings)
 
 
 @waiver.command("end")

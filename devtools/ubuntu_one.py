@@ -146,11 +146,13 @@ class PretendUbuntuOne:
         self.login_age = float(order.get("login_age", self.login_age))
         self.down = bool(order.get("down", self.down))
         self.force_post = bool(order.get("force_post", self.force_post))
+        self.honours_max_auth_age = bool(order.get("honours_max_auth_age", self.honours_max_auth_age))
         return {
             "latency": self.latency,
             "login_age": self.login_age,
             "down": self.down,
             "force_post": self.force_post,
+            "honours_max_auth_age": self.honours_max_auth_age,
         }
 
     # -- answering -------------------------------------------------------------------------------

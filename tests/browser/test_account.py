@@ -102,12 +102,6 @@ def test_where_the_provider_does_not_ask_a_code_comes_by_mail(
         page.get_by_label("The code, eight digits").fill(code)
         page.get_by_role("button", name="Go on").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Delete the account")
-    provider_is_itself_again(stack)
-
-
-def provider_is_itself_again(stack: Stack) -> None:
-    with provider_told(stack, login_age=0, honours_max_auth_age=True):
-        pass
 
 
 def test_every_page_can_be_read_and_used(
@@ -134,7 +128,6 @@ def test_every_page_can_be_read_and_used(
         page.get_by_label("The code").fill("1")
         page.get_by_role("button", name="Go on").click()
         found += look_at(page, "account-code-wrong")
-    provider_is_itself_again(stack)
     prove_it(page, stack, name)
     found += look_at(page, "account-leave")
     page.get_by_label("Type").fill("x")
