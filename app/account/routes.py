@@ -143,8 +143,9 @@ def _signed_out(endpoint: str) -> Response:
 
 
 def _sessions() -> dict[str, object]:
+    others = [each for each in sessions_of(current_user.person, utc_now()) if each != current_user.session]
     return {
-        "sessions": sessions_of(current_user.person, utc_now()),
+        "sessions": [current_user.session, *others],
         "device": device_words(request.headers.get("User-Agent", "")),
     }
 
