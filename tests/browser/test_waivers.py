@@ -67,7 +67,7 @@ def test_a_domain_without_its_team_can_be_claimed_after_a_grant(
     page.get_by_label("Why?").fill("I look after its web site.")
     page.get_by_role("button", name="Ask the admins").click()
     expect(page.get_by_role("article")).to_contain_text("until 31 Dec 2099")
-    page.get_by_role("button", name="Take the request").click()
+    page.get_by_role("button", name="Take it back").click()
     expect(page.get_by_role("article")).to_contain_text("taken back")
     expect(page.get_by_text("You have taken it back.")).to_be_focused()
 
@@ -113,7 +113,7 @@ def test_every_page_can_be_read_and_used(
     rows = [line for line in stack.waypost("waiver", "list").splitlines() if f"\t{name}\t" in line]
     stack.waypost("waiver", "refuse", rows[0].split("\t")[0], "Please join the team. " * 10)
     page.reload()
-    page.get_by_role("button", name="Take the request for edubuntu.org back").click()
+    page.get_by_role("button", name="Take it back: the request for edubuntu.org").click()
     expect(page.get_by_text("You have taken it back.")).to_be_visible()
     found += look_at(page, "waivers")
 
