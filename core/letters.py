@@ -12,6 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from core.alias_recipients import aliases_with, is_deliverable, rows_of
 from core.delivery import why_refused
 from core.models import Alias, DkimKey, Notice, Person, Recipient, by_id
 from core.notices import can_be_told
@@ -86,6 +87,8 @@ def _facts(notice: Notice, settings: Settings, now: datetime) -> dict[str, Any] 
     facts.setdefault("person", notice.person)
     if facts.get("recipient") is not None and notice.kind.startswith("recipient-"):
         facts["why"] = why_refused(facts["recipient"].failing_with or "")
+    if notice.kind == "recipients-changed":
+        facts["ways"] = _ways(facts["recipient"], facts["alias"].person)
     if notice.kind == "relay-refused":
         facts["subject"] = notice.unique_key.split(":")[3]
     if notice.kind == "signing-key-missing" and facts["key"].missing_since is None:
@@ -102,6 +105,17 @@ def _facts(notice: Notice, settings: Settings, now: datetime) -> dict[str, Any] 
         facts["link"] = f"{settings.public_url}/recipients/verify/{token}"
         facts["hours"] = int(PROOF_LASTS.total_seconds() // 3600)
     return facts
+
+
+def _ways(recipient: Recipient, person: Person) -> list[tuple[str, list[str]]]:
+    """Return the addresses of a person whose mail reaches a recipient, each with all mailboxes it goes to."""
+    return [
+        (
+            alias.text,
+            [row.recipient.address for row in rows_of(alias) if is_deliverable(row.recipient, alias)],
+        )
+        for alias in aliases_with(recipient, person)
+    ]
 
 
 def _words(text: str) -> str:

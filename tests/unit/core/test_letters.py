@@ -74,6 +74,7 @@ NOTICES = [
     *("verify-recipient", "address-created", "identity-joined", "name-taken-over"),
     *("recipient-failing", "recipient-left-out", "relay-refused"),
     *("signing-key-in-use", "signing-key-missing"),
+    *("recipients-changed", "recipient-removed"),
 ]
 
 
@@ -145,6 +146,30 @@ def test_admins_are_told_of_a_new_address(ada, alias, write_one, now):
 
     assert message["Subject"] == "New @proj.example email address created"
     assert "ada@proj.example was claimed by Ada" in message.get_content()
+
+
+def test_a_recipient_is_told_where_the_mail_goes_of_all_addresses_that_reach_it(ada, alias, write_one, now):
+    first = ada.recipients.get()
+    second = make_recipient(ada, now, "second@work.example.net")
+    unproven = make_recipient(ada, now, "unproven@work.example.net", proven=False)
+    make_alias(ada, alias.domain, now, "ada-old", recipients=[second, first, unproven])
+    make_alias(ada, alias.domain, now, "ada-other", recipients=[second])
+    tell_recipient(first, "recipients-changed", {"alias": alias.id, "recipient": first.id}, "key", now)
+    words = parse(write_one()).get_content().split()
+
+    assert [word for word in words if "@" in word] == [
+        *("ada@proj.example", "ada@home.example.net"),
+        *("ada-old@proj.example", "second@work.example.net", "ada@home.example.net"),
+    ]
+
+
+def test_one_that_was_taken_out_does_not_hear_where_the_mail_goes_now(ada, alias, write_one, now):
+    left = make_recipient(ada, now, "left@work.example.net")
+    tell_recipient(left, "recipient-removed", {"alias": alias.id, "recipient": left.id}, "key", now)
+    text = parse(write_one()).get_content()
+
+    assert "ada@proj.example" in text
+    assert "home.example.net" not in text
 
 
 def test_ops_are_told_which_server_refuses_the_relay(db, settings, now):
