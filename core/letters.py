@@ -1,6 +1,7 @@
 """Turns a notice into a mail: templates in `core/templates/letters/`, one a kind."""
 
 import json
+import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header
@@ -47,15 +48,27 @@ def write_letter(notice: Notice, settings: Settings, now: datetime) -> Letter | 
     facts = _facts(notice, settings, now)
     if facts is None or (notice.to_sign_in and not can_be_told(notice.person)):
         return None
-    to = _address_of(notice, settings)
-    subject, _, body = _templates.get_template(f"{notice.kind}.txt").render(facts).partition("\n")
     key = derive_key(settings.secret_key, "message id")
+    message_id = keyed_hash(key, notice.unique_key)[:40]
+    return _compose(notice.kind, facts, _address_of(notice, settings), message_id, notice.made_at, settings)
+
+
+def write_test_mail(alias: Alias, settings: Settings, now: datetime) -> Letter:
+    """Render the mail that the owner of an alias sends to it, to see that it arrives."""
+    facts = {"alias": alias, "project": settings.project_name, "portal": settings.public_url, "now": now}
+    return _compose("test-mail", facts, alias.text, secrets.token_hex(20), now, settings)
+
+
+def _compose(
+    kind: str, facts: dict[str, Any], to: str, message_id: str, date: datetime, settings: Settings
+) -> Letter:
+    subject, _, body = _templates.get_template(f"{kind}.txt").render(facts).partition("\n")
     header = [
         f"From: {_phrase(settings.project_name)} <{settings.mail_from}>",
         f"To: <{to}>",
         f"Subject: {_words(subject)}",
-        f"Date: {format_datetime(notice.made_at)}",
-        f"Message-ID: <{keyed_hash(key, notice.unique_key)[:40]}@{settings.srs_domain}>",
+        f"Date: {format_datetime(date)}",
+        f"Message-ID: <{message_id}@{settings.srs_domain}>",
         "Auto-Submitted: auto-generated",
     ]
     content = EmailMessage(policy=SMTP)

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -78,9 +78,9 @@ def recipient_for(person: Person, text: str, now: datetime) -> Recipient:
     return recipient
 
 
-def suggested_recipient(person: Person) -> str:
-    """Return the sign-in address when it can be a recipient, else an empty text."""
-    if not person.sign_in_email or is_ours(parse_address(person.sign_in_email).domain):
+def suggested_recipient(person: Person, ours: Collection[str]) -> str:
+    """Return the sign-in address when it can be a recipient, else an empty text. ours: our domains."""
+    if not person.sign_in_email or parse_address(person.sign_in_email).domain in ours:
         return ""
     return str(person.sign_in_email)
 

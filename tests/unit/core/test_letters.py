@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.addresses import parse_address
-from core.letters import Letter, write_letter
+from core.letters import Letter, write_letter, write_test_mail
 from core.models import Alias, DkimKey, Domain, Notice, Person, Recipient
 from core.notices import tell_admins, tell_ops, tell_owner, tell_person, tell_recipient
 from core.recipients import add_recipient, resend_proof, verify_recipient
@@ -125,7 +125,18 @@ def test_a_second_try_is_the_same_message(kind, write_one, now):
 
 
 def test_every_template_is_tried_here():
-    assert {path.stem for path in TEMPLATES.glob("*.txt")} == set(NOTICES)
+    assert {path.stem for path in TEMPLATES.glob("*.txt")} == {*NOTICES, "test-mail"}
+
+
+def test_a_test_mail_is_a_whole_mail_to_the_address_and_each_is_another(alias, settings, now):
+    letters = [write_test_mail(alias, settings, now) for _ in range(2)]
+
+    message = parse(letters[0])
+    assert letters[0].to == message["To"].addresses[0].addr_spec == "ada@proj.example"
+    assert message["Subject"] == "Test mail for ada@proj.example"
+    assert "on 26 November 2026 at 12:00 UTC" in " ".join(message.get_content().split())
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert parse(letters[1])["Message-ID"] != message["Message-ID"]
 
 
 def test_each_notice_has_a_message_id_of_its_own(ada, alias, settings, now):

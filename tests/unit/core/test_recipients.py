@@ -283,7 +283,7 @@ def test_mails_of_other_people_and_other_kinds_do_not_count(ada, alias, grace, d
 def test_the_sign_in_address_is_suggested_where_it_can_be_a_recipient(ada, address, suggested):
     ada.sign_in_email = address
 
-    assert suggested_recipient(ada) == suggested
+    assert suggested_recipient(ada, ["other.example", "proj.example"]) == suggested
 
 
 # -- order ----------------------------------------------------------------------------------------
