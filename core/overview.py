@@ -15,7 +15,7 @@ from core.facts import Answer
 from core.models import MOST_ID, Alias, AliasRecipient, Domain, Person, Recipient, ReservedName
 from core.recipients import suggested_recipient
 from core.reserved import is_reserved
-from core.routing import AliasFacts, Entitlement, Fate, Hold, RouteRecipient, Switch, alias_fate
+from core.routing import LATER_LASTS, AliasFacts, Entitlement, Fate, Hold, RouteRecipient, Switch, alias_fate
 from core.standing import standings_of
 
 CHECK_EVERY = timedelta(minutes=15)
@@ -34,6 +34,15 @@ class AliasView:
     def recipients(self) -> Sequence[Recipient]:
         """The recipients in order, those that wait for another's place left out."""
         return [row.recipient for row in self.rows if row.replaces is None]
+
+    @property
+    def later_ends(self) -> datetime | None:
+        """When "try later" becomes "refused", while senders hear that."""
+        if self.fate is Fate.OFF_LATER:
+            return self.alias.switched_at + LATER_LASTS  # type: ignore[no-any-return]
+        if self.fate is Fate.NO_RECIPIENT_YET and self.alias.unreachable_since is not None:
+            return self.alias.unreachable_since + LATER_LASTS  # type: ignore[no-any-return]
+        return None
 
     def waiting_for(self, recipient: Recipient) -> Recipient | None:
         """Return the one that takes a recipient's place as soon as it is proven."""
@@ -165,7 +174,7 @@ def failing_among(views: Sequence[AliasView]) -> list[Failing]:
     found: dict[int, Failing] = {}
     for view in views:
         for row in view.rows:
-            if row.recipient.failing_since is not None:
+            if row.recipient.failing_since is not None and is_deliverable(row.recipient, view.alias):
                 found.setdefault(row.recipient_id, Failing(view.alias, row.recipient))
     return list(found.values())
 
