@@ -235,7 +235,7 @@ def resend_proof(person_id: int, recipient_id: int, now: datetime) -> Recipient:
             raise NotYours("no such recipient to prove")
         if recipient.proof_sent_at is not None and now - recipient.proof_sent_at < RESEND_AFTER:
             if recipient.proof_refused is not None:
-                raise RecipientProblem("A mail was refused there less than a minute ago. Try again in a minute.")
+                raise RecipientProblem("A mail was refused there just now. Try again in a minute.")
             raise RecipientProblem("A mail was sent less than a minute ago. Look at the junk folder too.")
         ask_for_proof(recipient, now)
         return recipient  # type: ignore[no-any-return]
