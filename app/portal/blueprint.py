@@ -1,6 +1,6 @@
 """What the contributor's pages share: their blueprint, their words, and how they say what was done."""
 
-from flask import Blueprint, flash, g, render_template
+from flask import Blueprint, g, render_template, session
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
@@ -24,7 +24,7 @@ def helpers() -> dict[str, object]:
         "words": words,
         "MAX_RECIPIENTS": MAX_RECIPIENTS,
         "failing_recipients": failing_recipients,
-        "htmx": htmx,
+        "take_said": take_said,
         "why_refused": why_refused,
     }
 
@@ -43,7 +43,12 @@ def say(sentence: str) -> None:
     if htmx:
         g.said = sentence
     else:
-        flash(sentence)
+        session["said"] = sentence
+
+
+def take_said() -> str:
+    """Return what was said for this page, once."""
+    return session.pop("said", "")
 
 
 def render(page: str, name: str, **context: object) -> str:
