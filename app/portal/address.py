@@ -6,11 +6,11 @@ from datetime import timedelta
 from flask import abort, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user, login_required
-from werkzeug.wrappers import Response
 
 from app.extensions import htmx, settings
 from app.navigation import go
 from app.portal.blueprint import Page, blueprint, render, say
+from app.portal.fresh import needs_fresh_sign_in
 from core import alias_settings, aliases, recipients
 from core.alias_settings import LabelProblem
 from core.database import utc_now
@@ -21,8 +21,6 @@ from core.queues import wake_outbox
 from core.recipients import RecipientProblem
 from core.routing import Order, Switch
 
-FRESH_FOR = timedelta(hours=1)
-"""A change of where mail goes wants a sign-in that is not older."""
 COUNTED = timedelta(days=30)
 """So far back refusals are counted."""
 
@@ -42,11 +40,10 @@ def address(alias_id: int) -> Page:
 
 @blueprint.post(f"{ADDRESS}/recipients")
 @login_required
+@needs_fresh_sign_in
 def add_recipient(alias_id: int) -> Page:
     """Add a recipient; it gets a verification mail unless it is proven already."""
     view, text = own_view(alias_id), request.form.get("recipient", "")
-    if not _is_fresh():
-        return _ask_for_fresh_sign_in(alias_id)
     try:
         recipients.add_recipient(current_user.person.id, alias_id, text, utc_now())
     except RecipientProblem as error:
@@ -57,11 +54,10 @@ def add_recipient(alias_id: int) -> Page:
 
 @blueprint.post(f"{RECIPIENT}/replace")
 @login_required
+@needs_fresh_sign_in
 def replace_recipient(alias_id: int, recipient_id: int) -> Page:
     """Put another address in a recipient's place, here or on all one's addresses that use it."""
     view, text = own_view(alias_id), request.form.get("recipient", "")
-    if not _is_fresh():
-        return _ask_for_fresh_sign_in(alias_id)
     everywhere = request.form.get("where") == "everywhere"
     try:
         recipients.replace_recipient(
@@ -76,11 +72,10 @@ def replace_recipient(alias_id: int, recipient_id: int) -> Page:
 
 @blueprint.post(f"{RECIPIENT}/remove")
 @login_required
+@needs_fresh_sign_in
 def remove_recipient(alias_id: int, recipient_id: int) -> Page:
     """Take a recipient out."""
     view = own_view(alias_id)
-    if not _is_fresh():
-        return _ask_for_fresh_sign_in(alias_id)
     try:
         recipients.remove_recipient(current_user.person.id, alias_id, recipient_id, utc_now())
     except RecipientProblem as error:
@@ -156,14 +151,13 @@ def set_label(alias_id: int) -> Page:
 
 @blueprint.post(f"{ADDRESS}/give-up")
 @login_required
+@needs_fresh_sign_in
 def give_up(alias_id: int) -> Page:
     """Give the address up, when its name was typed as confirmation."""
     view = own_view(alias_id)
     if request.form.get("confirm", "").strip().lower() != view.alias.text:
         sentence = _("Type the whole address to confirm that you give it up.")
         return address_page(view, give_up_error=sentence, status=422)
-    if not _is_fresh():
-        return _ask_for_fresh_sign_in(alias_id)
     aliases.give_up(current_user.person.id, alias_id, utc_now())
     say(_("You gave the address up. Its mail is refused from now on."))
     return go(url_for("portal.home"))
@@ -218,18 +212,3 @@ def _changed(alias_id: int, focus: str, sentence: str) -> Page:
     if htmx:
         return address_page(own_view(alias_id), focus=focus)
     return go(url_for("portal.address", alias_id=alias_id, _anchor=focus))
-
-
-def _is_fresh() -> bool:
-    """Whether the person signed in lately: a browser left open shall not lead mail elsewhere."""
-    return utc_now() - current_user.session.created_at < FRESH_FOR
-
-
-def _ask_for_fresh_sign_in(alias_id: int) -> Response:
-    """Ask for a new sign-in, which leads back to the address; nothing is changed."""
-    back = url_for("portal.address", alias_id=alias_id)
-    html = render("portal/fresh.html", "portal/_fresh.html", back=back)
-    response = Response(html, 403, mimetype="text/html")
-    if htmx:
-        response.headers.update({"HX-Retarget": "#main", "HX-Reswap": "innerHTML"})
-    return response
