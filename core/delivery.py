@@ -64,6 +64,8 @@ def why_refused(enhanced: str) -> str:
 class MessageClass(StrEnum):
     """What a refusal that is about a message and not the mailbox is about, as its code says (RFC 3463)."""
 
+    DISOWNED = "disowned"
+    """Refused here already: the author's domain disowns it (DMARC)."""
     POLICY = "policy"
     """The server's policy: taken for spam, or the sender failed its checks."""
     SIZE = "size"
@@ -102,13 +104,14 @@ def refusals_of(recipients: Sequence[Recipient], since: date) -> list[Refusals]:
     """Count the messages that were refused for each of these recipients since a day, by class."""
     rows = DeliveryCount.select().where(
         DeliveryCount.recipient.in_([recipient.id for recipient in recipients]),
-        DeliveryCount.event == Event.REFUSED_MESSAGE,
+        DeliveryCount.event.in_([Event.REFUSED_MESSAGE, Event.REFUSED_HERE]),
         DeliveryCount.day >= str(since),
     )
     known = {recipient.id: recipient for recipient in recipients}
     found: dict[tuple[int, MessageClass], Refusals] = {}
     for row in rows.order_by(DeliveryCount.day):
-        key = (row.recipient_id, message_class(row.enhanced))
+        is_ours = row.event == Event.REFUSED_HERE
+        key = (row.recipient_id, MessageClass.DISOWNED if is_ours else message_class(row.enhanced))
         before = found[key].count if key in found else 0
         last = date.fromisoformat(row.day)
         found[key] = Refusals(known[key[0]], key[1], before + row.count, last)

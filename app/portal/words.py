@@ -75,6 +75,9 @@ HOLDS = {
 """Why an address is held."""
 
 MESSAGE_CLASSES = {
+    MessageClass.DISOWNED: _(
+        "forged, by the word of the domain in its From: refused here, as that domain asks"
+    ),
     MessageClass.POLICY: _("taken for spam, or its sender failed the server's checks"),
     MessageClass.SIZE: _("too big for the mailbox"),
     MessageClass.CONTENT: _("of a kind that the server cannot take"),
@@ -113,6 +116,7 @@ _CHANGES = {
     "alias-claimed": _("It was claimed. Mail goes to %(recipient)s."),
     "alias-taken-again": _("It was claimed again."),
     "alias-given-up": _("It was given up."),
+    "alias-kept-in-step": _("It was brought in step with the teams and the account of its owner."),
     "alias-label-set": _("Its label is “%(after)s” now."),
     "recipient-added": _("%(address)s was added."),
     "recipient-proven": _("%(address)s was confirmed."),
