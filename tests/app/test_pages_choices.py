@@ -234,7 +234,7 @@ def test_without_refusals_there_is_no_table(portal: Portal, owner: Owner) -> Non
     ("fields", "sentence"),
     [
         ({"hold": Hold.ADMIN}, "An admin has suspended this address."),
-        ({"hold": Hold.LAUNCHPAD}, "Launchpad has suspended your account."),
+        ({"hold": Hold.LAUNCHPAD}, "Your account is suspended."),
         (
             {"entitlement": Entitlement.ENDED},
             "You are no longer entitled to it, and its time of grace is over.",

@@ -140,7 +140,9 @@ HARMLESS = {
 @pytest.fixture
 def stale(owner: Owner) -> Owner:
     """The owner, signed in a good while ago."""
-    Session.update(created_at=utc_now() - timedelta(hours=2)).where(Session.person == owner.person).execute()
+    before = utc_now() - timedelta(hours=2)
+    of_owner = Session.person == owner.person
+    Session.update(created_at=before, authenticated_at=before).where(of_owner).execute()
     return owner
 
 

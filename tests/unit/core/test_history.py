@@ -66,7 +66,7 @@ def test_other_addresses_changes_are_not_in_it(ada, alias, now):
 def test_a_ban_of_the_owner_is_in_it(ada, alias, now):
     ban(OPERATOR, ada, now)
 
-    assert verbs(alias) == ["person-banned"]
+    assert "person-banned" in verbs(alias)
 
 
 def test_a_change_whose_values_were_erased_is_still_there(ada, alias, now):
