@@ -81,6 +81,12 @@ CUT_OFF = """() => [...document.querySelectorAll('main *, footer *')]
         && getComputedStyle(one).overflowX !== 'visible' && !one.matches('input, .u-off-screen, .scrolls'))
     .map((one) => `${one.tagName}.${one.className} “${one.textContent.trim().slice(0, 40)}”`)"""
 
+OUT_OF_CARD = """() => [...document.querySelectorAll('.part *, .domain *, .banner *')]
+    .filter((one) => one.checkVisibility() && !one.closest('.u-off-screen, .scrolls'))
+    .map((one) => [one, one.closest('.part, .domain, .banner')])
+    .filter(([one, card]) => one.getBoundingClientRect().right > card.getBoundingClientRect().right)
+    .map(([one]) => `${one.tagName}.${one.className} “${one.textContent.trim().slice(0, 40)}”`)"""
+
 NO_MORE_FADING = """document.getAnimations()
     .filter((one) => one.effect.getComputedTiming().iterations < 9).forEach((one) => one.finish())"""
 
@@ -94,6 +100,7 @@ CHECKS = {
     "too wide": TOO_WIDE,
     "hard to hit": SMALL_TARGETS,
     "cut off": CUT_OFF,
+    "out of its card": OUT_OF_CARD,
 }
 
 
