@@ -202,7 +202,8 @@ def _problems(person: Person, local_part: str | None, domains: Collection[int]) 
     if is_reserved(local_part):
         return dict.fromkeys(domains, ClaimProblem.RESERVED)
     others = (Alias.person != person) | Alias.person.is_null()
-    taken = Alias.select(Alias.domain, Value(1)).where(Alias.local_part == local_part, others)
+    named = Alias.domain.in_(domains) & (Alias.local_part == local_part)  # as the unique index has it
+    taken = Alias.select(Alias.domain, Value(1)).where(named, others)
     kept = ReservedName.select(ReservedName.domain, Value(0)).where(ReservedName.local_part == local_part)
     found = list(taken.union_all(kept).tuples())
     kept_back = {domain for domain, is_taken in found if not is_taken}

@@ -159,7 +159,7 @@ def give_up(alias_id: int) -> Page:
         sentence = _("Type the whole address to confirm that you give it up.")
         return address_page(view, give_up_error=sentence, status=422)
     aliases.give_up(current_user.person.id, alias_id, utc_now())
-    say(_("You gave the address up. Its mail is refused from now on."))
+    say(_("You gave the address up. Its mail is refused from now on."), on_next_page=True)
     return go(url_for("portal.home"))
 
 

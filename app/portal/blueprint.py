@@ -38,9 +38,9 @@ def failing_recipients() -> list[Failing]:
     return g.failing
 
 
-def say(sentence: str) -> None:
-    """Say what was done: at once beside the part that HTMX swaps, else on the page that comes next."""
-    if htmx:
+def say(sentence: str, *, on_next_page: bool = False) -> None:
+    """Say what was done: beside the part that HTMX swaps, else on the page that comes next."""
+    if htmx and not on_next_page:
         g.said = sentence
     else:
         session["said"] = sentence

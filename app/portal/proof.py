@@ -38,7 +38,7 @@ def verify_now(token: str) -> Page:
         if error.problem is not ProofProblem.USED:
             return _refused(error.problem)
     wake_outbox(settings)
-    say(_("The mailbox is confirmed. Mail goes there from now on."))
+    say(_("The mailbox is confirmed. Mail goes there from now on."), on_next_page=True)
     return go(url_for("portal.home"))
 
 
