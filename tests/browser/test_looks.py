@@ -304,7 +304,7 @@ def test_an_address_in_every_state_can_be_read_and_used(
             alias.format(f"switch = 'on', entitlement = 'grace', grace_until = {now + 864_000}"),
             (name,),
         ),
-        "stale": ("UPDATE session SET created_at = ?", (now - 86_400,)),
+        "stale": ("UPDATE session SET created_at = ?1, authenticated_at = ?1", (now - 86_400,)),
     }
     found = []
     for state, change in states.items():
@@ -328,13 +328,14 @@ def test_forty_domains_and_the_longest_names_fit(
     name, now = newcomer("ubuntumembers"), int(time.time())
     longest = ".".join(["d" * 61] * 3 + ["d" * 63]) + ".org"
     names = [longest, *(f"project{number}.example.org" for number in range(33))]
-    domain = "INSERT INTO domain (name, verification_token, verified_at, coc_required, grace_days, added_at)"
+    columns = "name, verification_token, verified_at, coc_required, grace_days, added_at, automatic"
+    domain = f"INSERT INTO domain ({columns})"
     team = "INSERT INTO domain_team (domain_id, team) SELECT id, ? FROM domain WHERE name = ?"
     assert len(longest) == 253
     job.sign_in(page, stack, name)
     job.claim(page, f"{name}@ubuntu.com")
     local_part = "x" * 30 + "-" + "y" * 33
-    changes = [(f"{domain} VALUES (?, 't', ?, 1, 90, ?)", (one, now, now)) for one in names]
+    changes = [(f"{domain} VALUES (?, 't', ?, 1, 90, ?, 0)", (one, now, now)) for one in names]
     changes += [
         (team, ("others" if number % 3 else "ubuntumembers", one)) for number, one in enumerate(names)
     ]
