@@ -104,6 +104,8 @@ class Person(Table):
     banned_at = UtcDateTimeField(null=True)
     asked_at = UtcDateTimeField(null=True)
     """When the directory was last asked about this person and answered."""
+    tested_at = UtcDateTimeField(null=True)
+    """When they last sent themselves a test mail: once a minute at most."""
     created_at = UtcDateTimeField()
 
 
@@ -147,6 +149,8 @@ class Alias(Table):
     """Whether `ada+list@` goes to `recipient+list@`."""
     unreachable_since = UtcDateTimeField(null=True)
     """Since when no recipient is verified; None while one is."""
+    label = CharField(100, default="")
+    """The owner's own word for it; nobody else sees it."""
     reserved_issuer = CharField(255, null=True)
     reserved_subject = CharField(255, null=True)
     """The identity that may take a reserved address over."""
@@ -211,6 +215,8 @@ class AliasRecipient(Table):
     alias = ForeignKeyField(Alias, backref="alias_recipients", on_delete="CASCADE")  # type: ignore[assignment]
     recipient = ForeignKeyField(Recipient, backref="alias_recipients", on_delete="CASCADE")
     position = IntegerField()
+    replaces = IntegerField(null=True)
+    """Id of the recipient that goes from this alias as soon as this one is proven."""
 
     class Meta:
         indexes = ((("alias", "recipient"), True),)
@@ -218,6 +224,8 @@ class AliasRecipient(Table):
 
 class DeliveryCount(Table):
     """How often what happened with a recipient on a day; all that is kept of mail."""
+
+    recipient_id: int
 
     id = AutoField()
     recipient = ForeignKeyField(Recipient, on_delete="CASCADE")
@@ -391,6 +399,20 @@ class AuditEntry(Table):
     mac = CharField(64)
 
 
+class AuditSubject(Table):
+    """Which rows an entry speaks of, to find the history of one; the entry itself says the same."""
+
+    entry_id: int
+
+    id = BigAutoField()
+    entry = ForeignKeyField(AuditEntry, on_delete="CASCADE")
+    name = CharField(20)
+    row_id = IntegerField()
+
+    class Meta:
+        indexes = ((("name", "row_id"), False),)
+
+
 class AuditValue(Table):
     """The personal values of an entry: can be erased without breaking the chain."""
 
@@ -453,7 +475,7 @@ class DkimKey(Table):
 TABLES: tuple[type[Table], ...] = (
     Domain, DomainTeam, TeamReading, TeamSync, Person, Identity, Alias, AliasOwner, Recipient, AliasRecipient,
     DeliveryCount, Membership, AccountFact, Waiver, Notice, Problem, Session, RoleGrant, ReservedName,
-    AuditEntry, AuditValue, UsedNonce, StashedAnswer, DkimKey,
+    AuditEntry, AuditSubject, AuditValue, UsedNonce, StashedAnswer, DkimKey,
 )  # fmt: skip
 
 

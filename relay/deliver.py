@@ -4,7 +4,7 @@ Each recipient is a task of its own: one whose final dot is out goes on when the
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from core.routing import Order, Reply
@@ -18,6 +18,9 @@ from relay.message import Message
 from relay.outcome import AliasResult, Kind, Result, Verdict, alias_result, first_result, verdict
 from relay.pool import Steps
 from relay.trace import Tracer
+
+TransactionSteps = Callable[[str, str, str], None] | None
+"""Hears each step of a transaction: recipient, stage, and the other server's words."""
 
 _UNDER_WAY = Result(Kind.DEFERRED, "4.4.7")
 _INTERRUPTED = Result(Kind.DEFERRED, "4.4.2")
@@ -101,8 +104,9 @@ class Transaction:
     """One message on its way to all its targets.
 
     message: stays in memory until it is written everywhere it goes. answer_by: when its sender must
-    have an answer, in seconds of the event loop's clock. steps: where to note the dialogues, for our
-    own mail.
+    have an answer, in seconds of the event loop's clock. steps: hears each step as it is made, for our
+    own mail: recipient, stage, and the other server's words; at the end of a try "result" with its kind
+    and code.
     """
 
     def __init__(
@@ -111,7 +115,7 @@ class Transaction:
         message: Message,
         targets: Sequence[Target],
         answer_by: float,
-        steps: Steps = None,
+        steps: TransactionSteps = None,
     ) -> None:
         self._delivery = delivery
         self._message = message
@@ -223,7 +227,7 @@ class Transaction:
 
     async def _bring(self, attempt: _Try) -> Result:
         """One try, to its very end, whoever still waits for it."""
-        steps: Steps = None if self._steps is None else []
+        steps = self._steps_of(attempt)
         try:
             result = await self._delivery.courier.bring(attempt.mail, steps)
         except asyncio.CancelledError:
@@ -231,8 +235,8 @@ class Transaction:
         except Exception as error:  # noqa: BLE001  # a fault of ours must not lose mail: the sender tries again
             faults.report("bring", error)
             result = Result(Kind.DEFERRED, "4.3.0")
-        if self._steps is not None:
-            self._steps += [f"{attempt.mail.recipient} {step}" for step in steps or ()]
+        if steps is not None:
+            steps("result", f"{result.kind} {result.enhanced}")
         attempt.mail.body = b""
         if result.kind is Kind.DELIVERED:
             self._marks.served(attempt.places, others_open=self._running > 1)
@@ -241,6 +245,16 @@ class Transaction:
         for target in attempt.targets:
             self._delivery.counters.note(target.alias_id, attempt.mail.recipient, result)
         return result
+
+    def _steps_of(self, attempt: _Try) -> Steps:
+        if (steps := self._steps) is None:
+            return None
+
+        def note(stage: str, words: str) -> None:
+            if not self._finished.done():  # what comes after the sender's answer has no place to go
+                steps(attempt.mail.recipient, stage, words)
+
+        return note
 
     def _one_done(self, _: asyncio.Task[Result]) -> None:
         self._running -= 1

@@ -10,13 +10,12 @@ from relay import replies
 from relay.accept import Accepted, Refused, refuse_loops
 from relay.authenticate import NotForwarded
 from relay.data import DataReader
-from relay.deliver import Target, Transaction
+from relay.deliver import Target, Transaction, TransactionSteps
 from relay.dialogue import Dialogue
 from relay.directory import DirectoryUnavailable
 from relay.limits import KIB
 from relay.message import Message
 from relay.path import PathError, parse_mail, parse_rcpt
-from relay.pool import Steps
 from relay.service import Service
 from relay.trace import MOST_RECEIVED
 
@@ -31,7 +30,8 @@ _PIECE = 256 * KIB
 class Session(Dialogue):
     """One client on port 25."""
 
-    steps: Steps = None
+    steps: TransactionSteps = None
+    """Hears how our own mail goes."""
 
     def __init__(self, service: Service) -> None:
         super().__init__(service.hostname, service.limits)
@@ -292,7 +292,7 @@ class Session(Dialogue):
         if self._accepted[0].is_report or self._accepted[0].bounced:
             returned = await self.service.returns.read(message, self._accepted[0])
             if returned is None:
-                self.answer(replies.OK)
+                self.say(replies.OK)
                 return
             is_own = returned is not message
             message = returned
@@ -311,7 +311,7 @@ class Session(Dialogue):
                 transaction.settle(is_clean=False)
             else:
                 self._unproven.append(transaction)  # commands already here prove nothing
-        self.answer(reply)
+        self.say(reply)
         if self.service.is_stopping:
             self.say(replies.STOPPING)
         self.flush()
@@ -335,10 +335,6 @@ class Session(Dialogue):
             targets = await authentication.forward(message, self._accepted, targets, (self.address, helo))
         received = tracer.received(helo, self.address, self.protocol())
         return [replace(target, head=target.head + received) for target in targets]
-
-    def answer(self, reply: Reply) -> None:
-        """Say what became of the message."""
-        self.say(reply)
 
     def protocol(self) -> str:
         """Return the word for our Received field (RFC 3848, RFC 6531 §3.7.3)."""
