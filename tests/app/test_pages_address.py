@@ -87,10 +87,10 @@ def test_an_address_is_given_up_when_its_name_was_typed(
     else:
         assert (answer.status, answer.location) == (303, "/home")
     assert Alias.get_by_id(owner.alias.id).switch == Switch.GIVEN_UP
-    assert owner.client.get(owner.path).status == 404
     home = owner.client.get("/home")
     assert home.page.one("p", class_="flash").text.startswith("You gave the address up.")
     assert f"Claim {text}" in home.text
+    assert owner.client.get(owner.path).status == 404
 
 
 @pytest.mark.parametrize("confirm", ["", "x", "yes", "{local}", "{local}@kubuntu.org", "{text}x", "\x00"])
