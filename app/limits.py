@@ -76,9 +76,13 @@ LIMITS: Mapping[str, Limit] = {
     "auth.send_code": MAIL,
     "auth.enter_code": CODE,
     "portal.check_again": DIRECTORY,
+    "portal.check_domain": DIRECTORY,
     "portal.claim": MAIL,
     "portal.add_recipient": MAIL,
+    "portal.replace_recipient": MAIL,
+    "portal.remove_recipient": MAIL,
     "portal.resend": MAIL,
+    "portal.send_test": MAIL,
     "account.export": EXPORT,
     "account.delete": MAIL,
     "waivers.ask": REQUESTS,
@@ -88,7 +92,8 @@ LIMITS: Mapping[str, Limit] = {
 
 FREE = frozenset(
     {"auth.sign_out"}
-    | {"portal.set_recipients", "portal.switch", "portal.give_up", "portal.verify_now"}
+    | {"portal.move_recipient", "portal.set_order", "portal.set_keeps_tag", "portal.set_label"}
+    | {"portal.switch", "portal.give_up", "portal.verify_now"}
     | {"account.choose_language", "account.choose_notices", "account.end_session", "account.end_sessions"}
 )
 """Endpoints whose forms cost nobody else anything."""

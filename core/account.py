@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from core.addresses import parse_address
+from core.alias_recipients import mark_reachable
 from core.audit import Actor, record
 from core.database import write
 from core.erased import block_name, owner_hashes
@@ -13,7 +14,6 @@ from core.models import Alias, AliasOwner, AliasRecipient, AuditValue, Person, R
 from core.notices import can_be_told, tell_goodbye
 from core.ownership import NotYours, lock_person
 from core.preferences import Topic, topics_for
-from core.recipients import mark_reachable
 
 
 def choose_language(person_id: int, language: str, now: datetime) -> None:

@@ -98,6 +98,11 @@ class Decision:
         """The reason that speaks of teams."""
         return next((r for r in self.reasons if r.condition is Condition.TEAM_MEMBER), None)
 
+    @property
+    def waiver(self) -> Reason | None:
+        """The waiver that stands in for a team."""
+        return next((r for r in self.reasons if r.condition is Condition.WAIVER), None)
+
 
 def decide(person: PersonFacts, domain: DomainRules, now: datetime) -> Decision:
     """Decide whether a person is entitled to an address on a domain."""

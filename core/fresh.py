@@ -24,10 +24,16 @@ class CodeProblem(ValueError):
     """No code is sent, or the code does not count; the message says why, for the person."""
 
 
-def is_fresh(session: Session, now: datetime) -> bool:
-    """Whether the person has proven who they are in this session within the last ten minutes."""
+def is_fresh(session: Session, now: datetime, within: timedelta = FRESH_FOR) -> bool:
+    """Whether the person has proven who they are in this session within the last while.
+
+    Where the provider was asked to have them do so and says nothing, and there is no mailbox that a
+    code could go to, and so none to guard, the sign-in itself is all that there can be.
+    """
     proven = session.authenticated_at
-    return proven is not None and timedelta() <= now - proven <= FRESH_FOR
+    if proven is None and session.asked_anew and code_goes_to(session) is None:
+        proven = session.created_at
+    return proven is not None and timedelta() <= now - proven <= within
 
 
 def code_goes_to(session: Session) -> str | None:

@@ -3,6 +3,7 @@
 import gettext
 import json
 import re
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from typing import Any, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from core.alias_recipients import aliases_with, is_deliverable, rows_of
 from core.delivery import why_refused
 from core.eligibility import Condition, settled_conditions
 from core.facts import Answer
@@ -72,18 +74,36 @@ def write_letter(notice: Notice, settings: Settings, now: datetime) -> Letter | 
     facts = _facts(notice, settings, now)
     if facts is None or (notice.to_sign_in and not can_be_told(notice.person)):
         return None
-    to = _address_of(notice, settings)
-    language = _language(notice)
-    subject, _, rest = _templates(language).get_template(f"{notice.kind}.txt").render(facts).partition("\n")
-    body = re.sub(r"\n{3,}", "\n\n", rest.strip()) + "\n"
     key = derive_key(settings.secret_key, "message id")
-    own_id = keyed_hash(key, notice.unique_key)[:40]
+    message_id = keyed_hash(key, notice.unique_key)[:40]
+    to, language = _address_of(notice, settings), _language(notice)
+    return _compose(notice.kind, facts, to, message_id, notice.made_at, settings, language)
+
+
+def write_test_mail(alias: Alias, settings: Settings, now: datetime) -> Letter:
+    """Render the mail that the owner of an alias sends to it, to see that it arrives."""
+    facts = {"alias": alias, "project": settings.project_name, "portal": settings.public_url, "now": now}
+    language = alias.person.language if alias.person is not None else "en"
+    return _compose("test-mail", facts, alias.text, secrets.token_hex(20), now, settings, language)
+
+
+def _compose(
+    kind: str,
+    facts: dict[str, Any],
+    to: str,
+    message_id: str,
+    date: datetime,
+    settings: Settings,
+    language: str,
+) -> Letter:
+    subject, _, rest = _templates(language).get_template(f"{kind}.txt").render(facts).partition("\n")
+    body = re.sub(r"\n{3,}", "\n\n", rest.strip()) + "\n"
     header = [
         f"From: {_phrase(settings.project_name)} <{settings.mail_from}>",
         f"To: <{to}>",
         f"Subject: {_words(subject)}",
-        f"Date: {format_datetime(notice.made_at)}",
-        f"Message-ID: <{own_id}@{settings.srs_domain}>",
+        f"Date: {format_datetime(date)}",
+        f"Message-ID: <{message_id}@{settings.srs_domain}>",
         "Auto-Submitted: auto-generated",
     ]
     content = EmailMessage(policy=SMTP)
@@ -94,7 +114,7 @@ def write_letter(notice: Notice, settings: Settings, now: datetime) -> Letter | 
         .render(language=language, subject=subject, blocks=_blocks(body, settings))
     )
     content.add_alternative(page, subtype="html", cte=_encoding(page))
-    content.set_boundary(own_id)
+    content.set_boundary(message_id)
     return Letter(to, "\r\n".join(header).encode() + b"\r\n" + content.as_bytes())
 
 
@@ -181,10 +201,7 @@ def _facts(notice: Notice, settings: Settings, now: datetime) -> dict[str, Any] 
         facts["problems"] = problems_of(facts["quarter"])
     if notice.kind in set(Event):
         facts |= _of_a_life(facts, _language(notice), now)
-    if facts.get("recipient") is not None and notice.kind.startswith("recipient-"):
-        facts["why"] = why_refused(facts["recipient"].failing_with or "")
-    if notice.kind == "relay-refused":
-        facts["subject"] = notice.unique_key.split(":")[3]
+    facts |= _of_mail(notice, facts)
     if "old_key" in facts:
         facts["until"] = record_needed_until(facts["old_key"])
     secret = _secret_of(notice, facts, settings, now)
@@ -222,6 +239,15 @@ def _code(notice: Notice, session: Session, settings: Settings, now: datetime) -
     return code_of(session, settings.secret_key) if now <= session.code_sent_at + CODE_LASTS else None
 
 
+def _of_mail(notice: Notice, facts: dict[str, Any]) -> dict[str, Any]:
+    """Say what a notice about recipients or deliveries speaks of beside its rows."""
+    if notice.kind.startswith("recipient-") and facts.get("recipient") is not None:
+        return {"why": why_refused(facts["recipient"].failing_with or "")}
+    if notice.kind == "recipients-changed":
+        return {"ways": _ways(facts["recipient"], facts["alias"].person)}
+    return {"subject": notice.unique_key.split(":")[3]} if notice.kind == "relay-refused" else {}
+
+
 def _proof_link(notice: Notice, recipient: Recipient, settings: Settings, now: datetime) -> str | None:
     """Return the link that proves a recipient, None when it would be of no use."""
     if recipient.proof_nonce is None or not notice.unique_key.endswith(recipient.proof_nonce):
@@ -255,6 +281,17 @@ def _of_a_life(facts: dict[str, Any], language: str, now: datetime) -> dict[str,
         "day": alias.grace_until.strftime("%Y-%m-%d %H:%M UTC") if alias.grace_until else "",
         "reasons": [words.gettext(_REASONS[one]) % {"teams": ", ".join(teams)} for one in lost],
     }
+
+
+def _ways(recipient: Recipient, person: Person) -> list[tuple[str, list[str]]]:
+    """Return the addresses of a person whose mail reaches a recipient, each with all mailboxes it goes to."""
+    return [
+        (
+            alias.text,
+            [row.recipient.address for row in rows_of(alias) if is_deliverable(row.recipient, alias)],
+        )
+        for alias in aliases_with(recipient, person)
+    ]
 
 
 def _words(text: str) -> str:

@@ -262,6 +262,8 @@ class AliasRecipient(Table):
 class DeliveryCount(Table):
     """How often what happened with a recipient on a day; all that is kept of mail."""
 
+    recipient_id: int
+
     id = AutoField()
     recipient = ForeignKeyField(Recipient, on_delete="CASCADE")
     day = CharField(10)

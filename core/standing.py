@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from peewee import JOIN
+
 from core.brake import Brake
 from core.eligibility import Decision, DomainRules, PersonFacts, decide
 from core.facts import SECOND_NO, SECOND_NO_AFTER, Answer, Fact, hold_back, observe
@@ -88,11 +90,19 @@ def standings_of(person: Person, now: datetime) -> list[Standing]:
 
 def rules_of_all() -> list[tuple[Domain, DomainRules]]:
     """Load every domain that is not removed, with its rules, in the order in which they were added."""
+    query = (
+        Domain.select(Domain, DomainTeam.team)
+        .join(DomainTeam, JOIN.LEFT_OUTER, attr="row")
+        .where(Domain.removed_at.is_null())
+        .order_by(Domain.id, DomainTeam.team)
+    )
+    domains: dict[int, Domain] = {}
     teams: dict[int, list[str]] = {}
-    for row in DomainTeam.select().order_by(DomainTeam.team):
-        teams.setdefault(row.domain_id, []).append(row.team)
-    domains = Domain.select().where(Domain.removed_at.is_null()).order_by(Domain.id)
-    return [(domain, rules_of(domain, tuple(teams.get(domain.id, ())))) for domain in domains]
+    for domain in query:
+        domains.setdefault(domain.id, domain)
+        row = getattr(domain, "row", None)
+        teams.setdefault(domain.id, []).extend([] if row is None or row.team is None else [row.team])
+    return [(domain, rules_of(domain, tuple(teams[domain.id]))) for domain in domains.values()]
 
 
 def mapped_teams() -> set[str]:

@@ -64,9 +64,7 @@ class _Relay(smtplib.LMTP):
         return super().data(msg)
 
 
-def submit(
-    socket: Path, to: str, message: bytes, note: Callable[[Step], None] | None = None
-) -> Submission:
+def submit(socket: Path, to: str, message: bytes, note: Callable[[Step], None] | None = None) -> Submission:
     """Submit one mail and wait for the destination's answer.
 
     socket: the setting RELAY_SOCKET. note: hears each step when it is made. No error is raised: a

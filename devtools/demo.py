@@ -146,7 +146,7 @@ class Check:
             raise PageProblem("no link to the address page")
         self.visitor.open(self.stack.portal_url + found[1])
         self.visitor.press("Another mailbox", recipient="ada.second@mail.example.org")
-        self.visitor.expect("open the link in the mail we sent there")
+        self.visitor.expect("Open the link in the mail we sent there")
 
     def _proof_arrives(self) -> None:
         mail = self._wait_for_mail("ada.second@mail.example.org", "Confirm that mail")

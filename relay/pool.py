@@ -46,7 +46,8 @@ class Pool:
     async def send(self, host: Host, mail: Mail, steps: Steps = None) -> Answer:
         """Send one message to one host; return the 250.
 
-        steps: hears the dialogue in the other server's words. Raises ClientError or Unavailable; once `mail.is_dot_sent` is true no other try may follow.
+        steps: hears the dialogue in the other server's words. Raises ClientError or Unavailable;
+        once `mail.is_dot_sent` is true no other try may follow.
         """
         key = (host.address, host.port)
         destination = self._destinations.get(key)

@@ -1,10 +1,11 @@
 """Dangerous changes ask for a fresh sign-in: `needs_fresh_sign_in` for their views, and the page for it."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 from typing import Any
 
-from flask import redirect, render_template, request, url_for
+from flask import current_app, redirect, render_template, request, url_for
 from flask_login import current_user, login_required
 from werkzeug.wrappers import Response
 
@@ -19,18 +20,21 @@ from core.queues import wake_outbox
 View = Callable[..., Any]
 
 
-def needs_fresh_sign_in(back: str) -> Callable[[View], View]:
+def needs_fresh_sign_in(back: str, within: timedelta = fresh.FRESH_FOR) -> Callable[[View], View]:
     """Let a view run only when the person has just proven who they are; else ask for that first.
 
-    back: endpoint of the page from which they then go on. Goes below `login_required`.
+    back: endpoint of the page from which they then go on; it gets those of the view's arguments that
+    it has itself. within: how long ago they may have proven it. Goes below `login_required`.
     """
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            if fresh.is_fresh(current_user.session, utc_now()):
+            if fresh.is_fresh(current_user.session, utc_now(), within):
                 return view(*args, **kwargs)
-            return go(url_for("auth.again", next=url_for(back)))
+            names = next(current_app.url_map.iter_rules(back)).arguments
+            page = url_for(back, **{name: value for name, value in kwargs.items() if name in names})
+            return go(url_for("auth.again", next=page))
 
         return guarded
 

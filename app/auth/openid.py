@@ -90,8 +90,7 @@ def request_url(settings: Settings, return_to: str, *, fresh: bool = False) -> s
     attributes = ax.FetchRequest()
     attributes.add(ax.AttrInfo(ACCOUNT_VERIFIED, alias="account_verified", required=True))
     ask.addExtension(attributes)
-    if fresh:
-        ask.addExtension(pape.Request(max_auth_age=0))
+    ask.addExtension(pape.Request(max_auth_age=0 if fresh else None))
     return str(ask.redirectURL(settings.public_url + "/", return_to))
 
 

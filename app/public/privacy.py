@@ -39,8 +39,8 @@ YOU: Tables = {
             "Your name in %(directory)s, your full name there, and when that account was made. The address "
             "and the language that %(provider)s told us at a sign-in, and whether that address is proven. "
             "The language and the mails that you chose yourself. "
-            "When you first came here, when %(directory)s was last asked about you, and whether an admin has "
-            "closed your account."
+            "When you first came here, when %(directory)s was last asked about you, when you last sent "
+            "yourself a test mail, and whether an admin has closed your account."
         ),
         _(
             "Your name in %(directory)s becomes your address. The rest is there to know you again, to write "
@@ -82,7 +82,7 @@ ADDRESSES: Tables = {
         _("Your addresses"),
         _(
             "Name and domain of each, that it is yours, and everything that you see and choose on its page: "
-            "switched on or off, the order of its mailboxes, until when it lasts."
+            "its label, switched on or off, the order of its mailboxes, until when it lasts."
         ),
         _("The relay looks here for every mail."),
         _(
@@ -173,6 +173,12 @@ SIGNING_IN: Tables = {
 }
 
 RECORD: Tables = {
+    models.AuditSubject: Kept(
+        _("What each change is about"),
+        _("The number of each row that a change speaks of. No name and no address."),
+        _("You and the admins find the history of an address."),
+        _("For good, as the record itself."),
+    ),
     models.Problem: Kept(
         _("What went wrong"),
         _("When something about you could not be looked up: what was tried, why it failed, and when."),

@@ -1,12 +1,13 @@
 """The pages that need no sign-in: they say what this is, who is entitled, what is kept, and how to go on."""
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
-from flask_babel import get_locale, gettext
+from flask_babel import get_locale
 from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response
 
 from app.extensions import settings, theme
 from app.navigation import is_signed_in
+from app.presentation import directory_name
 from app.public.privacy import ELSEWHERE, GROUPS
 from core.domains import find_domain, served_domains
 from core.facts import SECOND_NO_AFTER
@@ -37,7 +38,7 @@ blueprint = Blueprint("public", __name__)
 
 def names() -> dict[str, str]:
     """Return what people call the sign-in provider and the directory of teams, which may begin a sentence."""
-    directory = "Launchpad" if settings.directory == "launchpad" else gettext("the member list")
+    directory = directory_name()
     return {
         "provider": settings.provider_name,
         "directory": directory,

@@ -163,7 +163,9 @@ def test_without_the_code_of_conduct_there_is_no_address(
 ) -> None:
     bruno = new_person("ubuntumembers", coc_signed=False)
     home = client.sign_in(bruno.name)
-    assert "You have not signed the Code of Conduct. Sign it on Launchpad" in row_of(home).text
+    said = "You have not signed the Code of Conduct. Sign it on Launchpad"
+    assert home.text.count(said) == 1
+    assert "not entitled What is missing stands above." in row_of(home).text
 
     refused = claim(client, htmx=htmx)
 

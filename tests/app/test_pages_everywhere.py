@@ -36,8 +36,16 @@ def addresses(portal: Portal, owner: Owner, method: str) -> dict[str, str]:
         "waiver_id": ask_for_a_waiver(owner),
         "name": "ubuntu.com",
         "filename": "built/app.css",
+        "run_id": "x",
     }
-    odd = {"alias_id": 2**31 - 1, "recipient_id": 0, "token": "x", "name": "x", "filename": "x"}
+    odd = {
+        "alias_id": 2**31 - 1,
+        "recipient_id": 0,
+        "token": "x",
+        "name": "x",
+        "filename": "x",
+        "run_id": "y",
+    }
     odd |= {"session_id": 0, "waiver_id": 2**31 - 1}
     found = {}
     with app.test_request_context():

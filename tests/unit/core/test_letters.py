@@ -16,7 +16,7 @@ from core.addresses import parse_address
 from core.database import write
 from core.facts import Answer
 from core.fresh import enter_code, send_code
-from core.letters import Letter, write_letter
+from core.letters import Letter, write_letter, write_test_mail
 from core.lifecycle import Event
 from core.models import Alias, DkimKey, Domain, Notice, Person, Recipient, Session, Waiver
 from core.notices import tell_admins, tell_goodbye, tell_ops, tell_owner, tell_person, tell_recipient
@@ -97,6 +97,7 @@ NOTICES = [
     *("recipient-failing", "recipient-left-out", "relay-refused", "problems"),
     *("signing-key-in-use", "signing-key-missing"),
     *("waiver-asked", "waiver-granted", "waiver-refused", "sign-in-code", "account-deleted"),
+    *("recipients-changed", "recipient-removed"),
     *Event,
 ]
 
@@ -184,7 +185,18 @@ def test_a_second_try_is_the_same_message(kind, write_one, now):
 
 
 def test_every_template_is_tried_here():
-    assert {path.stem for path in TEMPLATES.glob("*.txt")} == set(NOTICES)
+    assert {path.stem for path in TEMPLATES.glob("*.txt")} == {*NOTICES, "test-mail"}
+
+
+def test_a_test_mail_is_a_whole_mail_to_the_address_and_each_is_another(alias, settings, now):
+    letters = [write_test_mail(alias, settings, now) for _ in range(2)]
+
+    message = parse(letters[0])
+    assert letters[0].to == message["To"].addresses[0].addr_spec == "ada@proj.example"
+    assert message["Subject"] == "Test mail for ada@proj.example"
+    assert "on 26 November 2026 at 12:00 UTC" in " ".join(message.get_content().split())
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert parse(letters[1])["Message-ID"] != message["Message-ID"]
 
 
 def test_each_notice_has_a_message_id_of_its_own(ada, alias, settings, now):
@@ -212,6 +224,30 @@ def test_admins_are_told_of_a_new_address(ada, alias, write_one, now):
 
     assert message["Subject"] == "New @proj.example email address created"
     assert "ada@proj.example was claimed by Ada" in message.get_content()
+
+
+def test_a_recipient_is_told_where_the_mail_goes_of_all_addresses_that_reach_it(ada, alias, write_one, now):
+    first = ada.recipients.get()
+    second = make_recipient(ada, now, "second@work.example.net")
+    unproven = make_recipient(ada, now, "unproven@work.example.net", proven=False)
+    make_alias(ada, alias.domain, now, "ada-old", recipients=[second, first, unproven])
+    make_alias(ada, alias.domain, now, "ada-other", recipients=[second])
+    tell_recipient(first, "recipients-changed", {"alias": alias.id, "recipient": first.id}, "key", now)
+    words = parse(write_one()).get_content().split()
+
+    assert [word for word in words if "@" in word] == [
+        *("ada@proj.example", "ada@home.example.net"),
+        *("ada-old@proj.example", "second@work.example.net", "ada@home.example.net"),
+    ]
+
+
+def test_one_that_was_taken_out_does_not_hear_where_the_mail_goes_now(ada, alias, write_one, now):
+    left = make_recipient(ada, now, "left@work.example.net")
+    tell_recipient(left, "recipient-removed", {"alias": alias.id, "recipient": left.id}, "key", now)
+    text = parse(write_one()).get_content()
+
+    assert "ada@proj.example" in text
+    assert "home.example.net" not in text
 
 
 def test_ops_are_told_which_server_refuses_the_relay(db, settings, now):
