@@ -25,7 +25,7 @@ from core.models import (
     RoleGrant,
     Session,
 )
-from core.overview import domain_rows
+from core.overview import overview_of
 from core.ownership import NotYours
 from core.people import SignIn, ban, sign_in
 from core.preferences import Topic
@@ -272,7 +272,7 @@ def test_who_comes_back_is_somebody_new_who_may_have_their_name_again(
     assert back.id != ada.id
     assert not list(back.aliases)
 
-    (row,) = domain_rows(back, now, settings.record_secret)
+    (row,) = overview_of(back, now, settings.record_secret).rows
     assert row.problem is None
     alias = claim(back.id, domain, None, settings.record_secret, now)
 
@@ -293,7 +293,7 @@ def test_nobody_else_gets_the_name(domain, ada, leave, come_back, settings, now)
     leave(ada)
     other = come_back(claimed_id("other"))
 
-    (row,) = domain_rows(other, now, settings.record_secret)
+    (row,) = overview_of(other, now, settings.record_secret).rows
     assert row.problem is ClaimProblem.TAKEN
     with pytest.raises(ClaimRefused) as refused:
         claim(other.id, domain, None, settings.record_secret, now)
@@ -303,7 +303,7 @@ def test_nobody_else_gets_the_name(domain, ada, leave, come_back, settings, now)
 def test_with_another_secret_nobody_is_known_again(domain, ada, leave, come_back, now):
     leave(ada)
 
-    (row,) = domain_rows(come_back(), now, "another record secret of 32 characters")
+    (row,) = overview_of(come_back(), now, "another record secret of 32 characters").rows
     assert row.problem is ClaimProblem.TAKEN
 
 

@@ -15,7 +15,7 @@ from core.database import write
 from core.eligibility import Condition
 from core.facts import Answer
 from core.models import Alias, AuditEntry, Domain, Notice, Person, ReservedName, Waiver
-from core.overview import domain_rows
+from core.overview import overview_of
 from core.ownership import NotYours, recipients_of
 from core.people import ban
 from core.roles import Role
@@ -354,7 +354,7 @@ def test_a_domain_is_open_to_them_until_the_end(outsider, domain, put, allow, fa
     assert (decision.answer, decision.claimable) == (Answer.YES, True)
     reason = next(one for one in decision.reasons if one.condition is Condition.WAIVER)
     assert reason.until == end_of(DAY)
-    (row,) = domain_rows(outsider, now)
+    (row,) = overview_of(outsider, now).rows
     assert row.decision == decision
     claim(outsider.id, domain, None, settings.record_secret, now)
     assert fate("oto@proj.example", now) is Fate.DELIVER
