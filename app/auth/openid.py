@@ -31,6 +31,8 @@ from core.settings import Settings
 ACCOUNT_VERIFIED = "http://ns.login.ubuntu.com/2013/validation/account"
 VERIFIED_BY_MAIL = "token_via_email"
 MAX_ANSWER = 256 * 1024  # octets of a discovery document
+ANY_AGE = 365 * 86400  # seconds
+"""Asks for nothing but an answer on when the password was given (PAPE 1.0 §5.1)."""
 SUFFIX = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -90,7 +92,7 @@ def request_url(settings: Settings, return_to: str, *, fresh: bool = False) -> s
     attributes = ax.FetchRequest()
     attributes.add(ax.AttrInfo(ACCOUNT_VERIFIED, alias="account_verified", required=True))
     ask.addExtension(attributes)
-    ask.addExtension(pape.Request(max_auth_age=0 if fresh else None))
+    ask.addExtension(pape.Request(max_auth_age=0 if fresh else ANY_AGE))
     return str(ask.redirectURL(settings.public_url + "/", return_to))
 
 

@@ -115,6 +115,8 @@ _SWITCHED = {
 _CHANGES = {
     "alias-claimed": _("It was claimed. Mail goes to %(recipient)s."),
     "alias-taken-again": _("It was claimed again."),
+    "alias-granted": _("An admin granted it. Mail goes to %(recipient)s."),
+    "grace-moved": _("An admin moved its end."),
     "alias-given-up": _("It was given up."),
     "alias-kept-in-step": _("It was brought in step with the teams and the account of its owner."),
     "alias-label-set": _("Its label is “%(after)s” now."),

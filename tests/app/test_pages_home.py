@@ -61,7 +61,9 @@ def test_a_row_that_is_not_entitled_says_what_fails_and_where_to_mend_it(
     row = row_of(client.sign_in(member.name), "kubuntu.org")
 
     assert "not entitled You are not a member of kubuntu-members" in row.text
-    assert row.one("div", class_="why").one("a")["href"].endswith("/~kubuntu-members")
+    team, waiver = row.one("div", class_="why").all("a")
+    assert team["href"].endswith("/~kubuntu-members")
+    assert waiver["href"] == "/waivers/new?kind=domain&domain=kubuntu.org"
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,18 @@ from tests.support.webclient import Answer, Attempt, Client
 AGAIN = "/login/again?next=/account/delete"
 
 
-@pytest.fixture
-def deaf(client: Client) -> Iterator[None]:
-    """A provider that does not ask for the password anew, and says so."""
-    client.provider.login_age, client.provider.honours_max_auth_age = 3000, False
+@pytest.fixture(autouse=True)
+def remembered(client: Client) -> Iterator[None]:
+    """A provider that remembers this browser: the password was given a while ago."""
+    client.provider.login_age = 5000
     yield
     client.provider.login_age, client.provider.honours_max_auth_age = 0, True
+
+
+@pytest.fixture
+def deaf(client: Client) -> None:
+    """A provider that does not ask for the password anew, and says so."""
+    client.provider.honours_max_auth_age = False
 
 
 def press_again(client: Client, page: Answer, name: str) -> Answer:

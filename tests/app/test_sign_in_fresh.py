@@ -66,11 +66,26 @@ def test_an_odd_time_harms_nothing(client: Client, attempt: Attempt, member: Acc
     assert session.authenticated_at is None or session.authenticated_at <= session.created_at
 
 
-def test_an_ordinary_sign_in_asks_for_no_password(portal: Portal, client: Client, member: Account) -> None:
-    """So nothing is known of when it was given: the provider may have remembered the browser."""
+def test_an_ordinary_sign_in_asks_only_when_the_password_was_given(
+    portal: Portal, client: Client, member: Account
+) -> None:
+    client.provider.login_age = 3000
     attempt = client.begin()
-    assert "openid.pape.max_auth_age" not in attempt.asked
+    assert int(attempt.asked["openid.pape.max_auth_age"]) > 86400 * 100
 
+    client.bring(attempt, client.sign(attempt, member.name))
+    client.provider.login_age = 0
+
+    session = session_of(member)
+    assert abs(session.created_at - session.authenticated_at - timedelta(seconds=3000)) < MINUTE
+
+
+def test_a_provider_that_says_nothing_leaves_it_unknown(
+    portal: Portal, client: Client, member: Account
+) -> None:
+    """It may have remembered the browser, and have asked for no password."""
+    attempt = client.begin()
+    del attempt.asked["openid.ns.pape"]
     client.bring(attempt, client.sign(attempt, member.name))
 
     assert session_of(member).authenticated_at is None
