@@ -314,7 +314,7 @@ def test_an_address_in_every_state_can_be_read_and_used(
             found += look_at(page, f"{where}-{state}")
     page.goto(address)
     page.get_by_role("button", name=f"Remove {mailbox}").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Please sign in once more")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Is it you?")
     found += look_at(page, "fresh-sign-in")
 
     assert not found, "\n".join(found)
