@@ -156,3 +156,18 @@ def test_counts_are_those_of_the_export(person, exported, settings):
     assert {table._meta.table_name: number for table, number in found.items()} == {
         name: len(rows) for name, rows in exported["data"].items()
     }
+
+
+def test_what_is_known_of_somebody_who_was_joined_into_one_is_theirs_too(person, settings, now):
+    """Two rows of one account became one person; the record speaks of the older numbers still."""
+    with write():
+        for gone, into in ((9001, 9000), (9000, person.id)):
+            record(OPERATOR, "person-seen", {"person": gone}, {"name": f"treasure-{gone}"}, now)
+            record(OPERATOR, "people-joined", {"person": into, "gone": gone}, {}, now)
+        record(OPERATOR, "person-seen", {"person": 9002}, {"name": "stranger"}, now)
+
+    text = json.dumps(export(person, settings.record_secret, now))
+
+    assert "treasure-9000" in text
+    assert "treasure-9001" in text
+    assert "stranger" not in text

@@ -20,7 +20,8 @@ from core.ownership import NotYours, recipients_of
 from core.people import ban
 from core.roles import Role
 from core.routing import Entitlement, Fate, Hold, Switch, route
-from core.standing import decision_for, store_memberships
+from core.standing import decision_for, store_account_facts, store_memberships
+from core.upkeep import keep_all_up, keep_up
 from core.waiver_rules import LONGEST_REASON, warnings_about
 from core.waivers import (
     Kind,
@@ -69,8 +70,9 @@ def outsider(domain, now) -> Person:
     """In good standing, but in no team."""
     person = entitle(make_person(now, "oto"), now, "another-team")
     make_recipient(person, now, "oto@home.example.net")
-    with write():
-        store_memberships(person, {"proj-members": Answer.NO}, now)
+    for moment in (later(now, hours=-7), now):
+        with write():
+            store_memberships(person, {"proj-members": Answer.NO}, moment)
     return person
 
 
@@ -635,3 +637,73 @@ def test_a_waiver_goes_with_its_person(ada, put, settings, now):
     erase(ada.id, settings.record_secret, now)
 
     assert not Waiver.select().exists()
+
+
+# -- in step with the directory (`core.upkeep`) ---------------------------------------------------
+
+
+def kept_up(person: Person, moment: datetime) -> Alias:
+    """Bring a person up to date, and return their one alias."""
+    with write():
+        keep_up([Person.get_by_id(person.id)], moment)
+    return Alias.get(Alias.person == person)
+
+
+def test_an_address_by_a_waiver_stays_until_its_end_and_then_gets_its_grace(
+    outsider, domain, put, allow, fate, settings, now
+):
+    allow(put(outsider, Kind.DOMAIN, until=DAY))
+    claim(outsider.id, domain, None, settings.record_secret, now)
+
+    assert kept_up(outsider, later(now, days=20)).entitlement == Entitlement.ENTITLED
+    alias = kept_up(outsider, end_of(DAY))
+    assert (alias.entitlement, alias.grace_until) == (Entitlement.GRACE, later(end_of(DAY), days=90))
+    assert "grace-started" in [row.kind for row in Notice.select()]
+    assert fate("oto@proj.example", later(end_of(DAY), days=89)) is Fate.DELIVER
+
+
+def test_the_schedule_finds_an_address_whose_waiver_is_over(outsider, domain, put, allow, settings, now):
+    allow(put(outsider, Kind.DOMAIN, until=DAY))
+    claim(outsider.id, domain, None, settings.record_secret, now)
+    keep_all_up(later(now, days=1))
+    assert Alias.get().entitlement == Entitlement.ENTITLED
+    keep_all_up(later(end_of(DAY), hours=1))
+
+    assert Alias.get().entitlement == Entitlement.GRACE
+
+
+def test_a_waiver_lifts_the_grace_at_once(outsider, ending, put, allow, now):
+    allow(put(outsider, Kind.DOMAIN))
+
+    alias = Alias.get_by_id(ending.id)
+    assert (alias.entitlement, alias.grace_until) == (Entitlement.ENTITLED, None)
+    assert "grace-lifted" in [row.kind for row in Notice.select()]
+
+
+def test_a_domain_that_is_closed_again_starts_the_grace_at_once(outsider, domain, put, allow, settings, now):
+    waiver = allow(put(outsider, Kind.DOMAIN))
+    claim(outsider.id, domain, None, settings.record_secret, now)
+    end(OPERATOR, waiver.id, later(now, days=1))
+
+    assert Alias.get().entitlement == Entitlement.GRACE
+
+
+def test_a_waiver_does_not_outweigh_what_is_wrong_with_the_account(
+    outsider, domain, put, allow, settings, now
+):
+    allow(put(outsider, Kind.DOMAIN))
+    claim(outsider.id, domain, None, settings.record_secret, now)
+    for hours in (1, 8):
+        with write():
+            store_account_facts(outsider, {"coc_signed": Answer.NO}, later(now, hours=hours))
+
+    assert kept_up(outsider, later(now, hours=9)).entitlement == Entitlement.GRACE
+
+
+def test_a_later_end_brings_its_own_reminders(outsider, ending, put, allow, now):
+    kept_up(outsider, now)
+    assert Alias.get().grace_told == 14
+    allow(put(outsider, Kind.GRACE, until=DAY))
+    assert kept_up(outsider, later(now, days=1)).grace_told is None
+
+    assert kept_up(outsider, later(end_of(DAY), days=-13)).grace_told == 14
