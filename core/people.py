@@ -16,6 +16,7 @@ from core.joining import NEWCOMERS, is_banned, join_all, lock_all_with, people_w
 from core.models import Identity, Person, Recipient
 from core.notices import tell_ops, tell_person
 from core.ownership import lock_person
+from core.provisioning import provide
 from core.sessions import end_all_sessions, open_session
 from core.sync import PersonReading, clean_name, store_reading
 from core.upkeep import keep_up
@@ -93,6 +94,7 @@ def _open(person: Person, arrival: SignIn, reading: PersonReading, now: datetime
     _take_hints(person, arrival)
     store_reading(person, reading, now)
     _first_recipient(person, now)
+    provide([person], now)
     return open_session(person, now)
 
 

@@ -25,6 +25,7 @@ from core.joining import (
 )
 from core.models import AccountFact, Alias, Identity, Membership, Person
 from core.problems import report
+from core.provisioning import provide
 from core.routing import Switch
 from core.standing import mapped_teams, store_account_facts, store_memberships
 from core.upkeep import keep_up
@@ -133,6 +134,7 @@ def sync_person(directory: Directory, person_id: int, deadline: Deadline, now: d
         if account is not None:
             person = _perhaps_joined(person, account, now)
         store_reading(person, reading, now)
+        provide([person], now)
         if not reading.complete:
             _report_unclear(person, reading, now)
     return reading.complete

@@ -22,6 +22,7 @@ from core.facts import SECOND_NO_AFTER, Answer
 from core.models import AccountFact, Membership, Person, TeamReading, TeamSync
 from core.ownership import lock_people
 from core.problems import report
+from core.provisioning import provide
 from core.standing import store_facts
 from core.upkeep import keep_up
 
@@ -234,7 +235,9 @@ def _store_chunk(turn: Turn, some: Mapping[int, Account]) -> None:
     }  # still
     changed = store_facts(AccountFact, {person_id: _facts(some[person_id]) for person_id in people}, turn.now)
     changed |= store_facts(Membership, {person_id: {turn.team: Answer.YES} for person_id in people}, turn.now)
-    keep_up([people[person_id] for person_id in sorted(changed)], turn.now)
+    concerned = [people[person_id] for person_id in sorted(changed)]
+    keep_up(concerned, turn.now)
+    provide(concerned, turn.now)
 
 
 def _missing(turn: Turn, found: Mapping[int, Account]) -> set[int]:

@@ -70,6 +70,17 @@ def signed_in(outside: PretendServers, settings: Settings, name: str, now: objec
     return sign_in(arrival, ask_about(directory, subject, Deadline(5)), now)[0]
 
 
+def test_a_domain_may_give_its_addresses_by_itself(waypost: Waypost) -> None:
+    waypost("domain", "add", "proj.example", "--team", "a")
+    waypost("domain", "add", "auto.example", "--team", "a", "--automatic")
+
+    assert {row.name: row.automatic for row in Domain.select()} == {
+        "proj.example": False,
+        "auto.example": True,
+    }
+    assert "auto.example\tnot verified\ta\tautomatic\n" in waypost("domain", "list").stdout
+
+
 def test_a_domain_is_added_then_proven_by_its_record(waypost: Waypost, outside: PretendServers) -> None:
     added = waypost("domain", "add", "Proj.Example", "--team", "proj-members")
     assert added.returncode == 0, added.stderr

@@ -84,6 +84,7 @@ def parse(letter: Letter | None) -> EmailMessage:
 NOTICES = [
     *("verify-recipient", "address-created", "identity-joined", "name-taken-over"),
     *("recipient-failing", "recipient-left-out", "relay-refused", "problems"),
+    *("address-made", "address-made-off"),
     *Event,
 ]
 
@@ -119,6 +120,8 @@ def kind(request, ada, alias, now) -> str:
     elif request.param == "name-taken-over":
         newcomer = make_person(now, "newcomer")
         tell_ops(request.param, newcomer, {"person": ada.id, "newcomer": newcomer.id}, "key", now)
+    elif request.param in ("address-made", "address-made-off"):
+        tell_person(ada, request.param, {"alias": alias.id}, "key", now)
     elif request.param == "problems":
         with write():
             report("sync-person", f"person {ada.id}", "status 503", now, ada)
