@@ -11,12 +11,12 @@ from core.database import write
 from core.eligibility import Decision
 from core.facts import Answer
 from core.models import Alias, Domain, Identity, Person, Recipient, ReservedName
-from core.notices import tell_admins
+from core.notices import LATER_ENDS, tell_admins, tell_person
 from core.ownership import lock_person, own_alias, recipients_of
 from core.recipients import attach, mark_reachable, recipient_for
 from core.reserved import is_reserved
 from core.roles import first_recipient
-from core.routing import Entitlement, Switch
+from core.routing import LATER_LASTS, Entitlement, Switch
 from core.secrets import derive_key, keyed_hash
 from core.standing import decision_for
 
@@ -172,6 +172,10 @@ def switch(person_id: int, alias_id: int, to: Switch, now: datetime) -> Alias:
             alias.save()
             verb = "alias-given-up" if to is Switch.GIVEN_UP else "alias-switched"
             record(Actor.person(person.id), verb, _ids(alias, person), values, now)
+            if to is Switch.OFF_LATER:
+                since = int(now.timestamp())
+                ids, key = {"alias": alias.id, "since": since}, f"{LATER_ENDS}:{alias.id}:{since}"
+                tell_person(person, LATER_ENDS, ids, key, now, due=now + LATER_LASTS - timedelta(days=1))
         return alias
 
 

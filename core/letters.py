@@ -21,10 +21,10 @@ from core.eligibility import Condition, settled_conditions
 from core.facts import Answer
 from core.lifecycle import Event
 from core.models import Alias, Notice, Person, Recipient, by_id
-from core.notices import can_be_told
+from core.notices import LATER_ENDS, can_be_told
 from core.problems import DIGEST, problems_of
 from core.recipients import PROOF, PROOF_LASTS, proof_expires, proof_token
-from core.routing import Entitlement, Hold
+from core.routing import LATER_LASTS, Entitlement, Hold, Switch
 from core.secrets import derive_key, keyed_hash
 from core.settings import Settings
 from core.standing import facts_of, rules_of, teams_of
@@ -44,6 +44,9 @@ _REASONS = {
     Condition.TEAM_MEMBER: N_("You are in no team that gives a right to it: %(teams)s."),
 }
 
+
+_OF_A_LIFE = {*Event, LATER_ENDS}
+"""Kinds of notices on what happens to an alias by itself."""
 
 _TABLES: dict[str, Any] = {"alias": Alias, "person": Person, "newcomer": Person, "recipient": Recipient}
 
@@ -166,8 +169,8 @@ def _facts(notice: Notice, settings: Settings, now: datetime) -> dict[str, Any] 
     facts.setdefault("person", notice.person)
     if notice.kind == DIGEST:
         facts["problems"] = problems_of(facts["quarter"])
-    if notice.kind in set(Event):
-        if not _is_still_so(Event(notice.kind), facts, now):
+    if notice.kind in _OF_A_LIFE:
+        if not _is_still_so(notice.kind, facts, now):
             return None
         facts |= _of_a_life(facts, _language(notice))
     if facts.get("recipient") is not None and notice.kind.startswith("recipient-"):
@@ -186,16 +189,19 @@ def _facts(notice: Notice, settings: Settings, now: datetime) -> dict[str, Any] 
     return facts
 
 
-def _is_still_so(event: Event, facts: dict[str, Any], now: datetime) -> bool:
+def _is_still_so(event: str, facts: dict[str, Any], now: datetime) -> bool:
     """Whether what happened to an alias is not undone, or overtaken, since it was to be told."""
     alias = facts["alias"]
+    if event == LATER_ENDS:
+        since = int(alias.switched_at.timestamp())
+        return bool(alias.switch == Switch.OFF_LATER and since == facts["since"])
     held = alias.hold == Hold.LAUNCHPAD
     if event in (Event.SUSPENDED, Event.SUSPENSION_LIFTED):
-        return held if event is Event.SUSPENDED else not held
-    if event is Event.GRACE_LIFTED:
+        return held if event == Event.SUSPENDED else not held
+    if event == Event.GRACE_LIFTED:
         return bool(alias.entitlement == Entitlement.ENTITLED)
     same = alias.grace_until is not None and int(alias.grace_until.timestamp()) == facts["until"]
-    if event is Event.ENDED:
+    if event == Event.ENDED:
         return same and alias.entitlement == Entitlement.ENDED
     return same and alias.entitlement == Entitlement.GRACE and now < alias.grace_until
 
@@ -206,8 +212,9 @@ def _of_a_life(facts: dict[str, Any], language: str) -> dict[str, Any]:
     teams = teams_of(alias.domain)
     conditions = settled_conditions(facts_of(facts["person"]), rules_of(alias.domain, teams))
     lost = [condition for condition, answer in conditions.items() if answer is Answer.NO]
+    ends = alias.switched_at + LATER_LASTS if "since" in facts else alias.grace_until
     return {
-        "day": alias.grace_until.strftime("%Y-%m-%d %H:%M UTC") if alias.grace_until else "",
+        "day": f"{ends:%Y-%m-%d %H:%M} UTC" if ends else "",
         "reasons": [words.gettext(_REASONS[one]) % {"teams": ", ".join(teams)} for one in lost],
     }
 

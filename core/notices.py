@@ -12,6 +12,9 @@ from core.domains import is_ours
 from core.models import Domain, Notice, Person, Recipient
 from core.roles import admin_recipients, first_recipient
 
+LATER_ENDS = "later-ends"
+"""Kind of the notice that "try later" becomes "refused" in a day."""
+
 
 def tell_recipient(recipient: Recipient, kind: str, ids: Mapping[str, int], key: str, now: datetime) -> None:
     """Write to one recipient address itself, as a verification mail does. In a transaction."""

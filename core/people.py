@@ -168,8 +168,8 @@ def ban(actor: Actor, person: Person, now: datetime) -> None:
         person.banned_at = now
         person.save()
         end_all_sessions(person)
-        keep_up([person], now, actor)
         record(actor, "person-banned", {"person": person.id}, {"name": person.launchpad_name}, now)
+        keep_up([person], now, actor)
 
 
 def unban(actor: Actor, person: Person, now: datetime) -> None:
@@ -180,5 +180,5 @@ def unban(actor: Actor, person: Person, now: datetime) -> None:
             return
         person.banned_at = None
         person.save()
-        keep_up([person], now, actor)
         record(actor, "person-unbanned", {"person": person.id}, {"name": person.launchpad_name}, now)
+        keep_up([person], now, actor)

@@ -202,7 +202,7 @@ def test_a_ban_holds_addresses_and_ends_sessions_until_it_is_lifted(
     assert after.returncode == 0
     assert Alias.get().hold == "none"
     verbs = [entry.verb for entry in AuditEntry.select().where(AuditEntry.actor == OPERATOR)]
-    assert verbs[-2:] == ["person-banned", "person-unbanned"]
+    assert verbs[-4:] == ["person-banned", "alias-held", "person-unbanned", "alias-released"]
 
 
 def test_a_missing_setting_stops_the_command_with_its_name() -> None:

@@ -13,6 +13,7 @@ from babel.messages.mofile import write_mo
 
 from core import letters
 from core.addresses import parse_address
+from core.aliases import switch
 from core.database import write
 from core.facts import Answer
 from core.letters import Letter, write_letter
@@ -21,7 +22,7 @@ from core.models import Alias, Domain, Notice, Person, Recipient
 from core.notices import tell_admins, tell_ops, tell_owner, tell_person, tell_recipient
 from core.problems import report
 from core.recipients import add_recipient, resend_proof, verify_recipient
-from core.routing import Entitlement, Hold
+from core.routing import Entitlement, Hold, Switch
 from core.standing import store_account_facts, store_memberships
 from core.sync import clean_name
 from tests.support.arrange import (
@@ -84,7 +85,7 @@ def parse(letter: Letter | None) -> EmailMessage:
 NOTICES = [
     *("verify-recipient", "address-created", "identity-joined", "name-taken-over"),
     *("recipient-failing", "recipient-left-out", "relay-refused", "problems"),
-    *("address-made", "address-made-off"),
+    *("address-made", "address-made-off", "later-ends"),
     *Event,
 ]
 
@@ -120,6 +121,8 @@ def kind(request, ada, alias, now) -> str:
     elif request.param == "name-taken-over":
         newcomer = make_person(now, "newcomer")
         tell_ops(request.param, newcomer, {"person": ada.id, "newcomer": newcomer.id}, "key", now)
+    elif request.param == "later-ends":
+        switch(ada.id, alias.id, Switch.OFF_LATER, now)
     elif request.param in ("address-made", "address-made-off"):
         tell_person(ada, request.param, {"alias": alias.id}, "key", now)
     elif request.param == "problems":
@@ -296,6 +299,24 @@ def test_a_reminder_that_comes_after_the_end_is_not_sent(ada, alias, write_one, 
     tell_of(Event.GRACE_2_DAYS, ada, alias, now)
 
     assert write_one(later(now, days=90)) is None
+
+
+def test_the_owner_is_told_a_day_before_later_becomes_refused(ada, alias, write_one, now):
+    switch(ada.id, alias.id, Switch.OFF_LATER, now)
+
+    assert Notice.get().due_at == later(now, days=2)
+    subject = "Mail for ada@proj.example will be refused from 2026-11-29 12:00 UTC on"
+    assert parse(write_one())["Subject"] == subject
+
+
+def test_whoever_switched_it_otherwise_meanwhile_is_not_told(ada, alias, write_one, settings, now):
+    switch(ada.id, alias.id, Switch.OFF_LATER, now)
+    switch(ada.id, alias.id, Switch.ON, later(now, hours=1))
+    assert write_one() is None
+    switch(ada.id, alias.id, Switch.OFF_LATER, later(now, hours=2))
+
+    first = Notice.select().order_by(Notice.id).first()
+    assert write_letter(first, settings, now) is None
 
 
 # -- the ops digest -------------------------------------------------------------------------------

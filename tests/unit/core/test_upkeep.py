@@ -96,7 +96,7 @@ def test_two_clear_noes_six_hours_apart_start_the_grace_time_of_the_domain(look,
     assert kept().entitlement == Entitlement.GRACE
     assert kept().grace_until == later(now, days=30, hours=7)
     assert told() == both(Event.GRACE_STARTED)
-    assert verbs()[-1] == "alias-kept-in-step"
+    assert verbs()[-1] == "alias-grace-started"
     assert first_fault() is None
 
 
@@ -316,7 +316,7 @@ def test_many_passes_and_looks_at_once_do_and_tell_everything_once(look, ada, no
     assert [result for result in results if isinstance(result, Exception)] == []
     assert kept().grace_until == later(moment, days=90)
     assert sorted(told(), key=str) == sorted(both(Event.GRACE_STARTED), key=str)
-    assert verbs().count("alias-kept-in-step") == 1
+    assert verbs().count("alias-grace-started") == 1
 
 
 @pytest.mark.parametrize("attempt", range(6))
