@@ -14,4 +14,5 @@ Worker(
     connection=broker(settings),
     serializer=JSONSerializer,
     exception_handlers=[jobs.report_failure],
+    maintenance_interval=60,  # seconds after which a job whose worker was killed is found and tried again
 ).work(with_scheduler=True, logging_level=settings.log_level)

@@ -58,9 +58,14 @@ class PostgresServer:
             capture_output=True,
             cwd="/",
         )
+        self.launch()
+
+    def launch(self) -> None:
+        """Start the server over the data that it has, also after `kill`; raises RuntimeError as `start`."""
+        data = str(self._folder / "data")
         options = [part for name, value in _CONFIGURATION.items() for part in ("-c", f"{name}={value}")]
         port = ["-p", str(self._port)]
-        with (self._folder / "log").open("wb") as log:
+        with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*_as_system_user(), str(self._binaries / "postgres"), "-D", data, *port, *options],
                 stdout=log,
@@ -79,6 +84,12 @@ class PostgresServer:
                 self._process.kill()
                 self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def kill(self) -> None:
+        """End the server as a crash does; `launch` recovers what was committed."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     def url(self, name: str) -> str:
         """Return DATABASE_URL for one of its databases."""
