@@ -34,8 +34,10 @@ def provide(people: Iterable[Person], now: datetime) -> None:
     such as the new address itself, it is made switched off. Whoever has, or had, an address on the
     domain gets none: one that ended comes back, one that was given up does not.
     """
+    if not Domain.select().where(Domain.automatic == True).exists():  # noqa: E712 -- SQL
+        return
     domains = [(domain, rules) for domain, rules in rules_of_all() if domain.automatic]
-    people = list(people) if domains else []
+    people = list(people)
     facts = facts_of_all(people)
     for person in people:
         for domain, rules in domains:

@@ -12,6 +12,9 @@ from core.eligibility import Decision, DomainRules, PersonFacts, decide
 from core.facts import SECOND_NO, SECOND_NO_AFTER, Answer, Fact, hold_back, observe
 from core.models import AccountFact, Domain, DomainTeam, Membership, Person
 
+MANY = 20
+"""From so many rows on that are alike, one statement makes them."""
+
 
 def facts_of(person: Person) -> PersonFacts:
     """Load what is known of a person."""
@@ -133,19 +136,26 @@ def store_facts(
                 table.update(**_columns(table, row, new)).where(table.id == row.id).execute()
             if old is None or old.settled is not new.settled or old.holds is not new.holds:
                 changed.add(person_id)
-    for (what, fact), person_ids in fresh.items():
-        _insert_same(table, {name.name: what, **_columns(table, None, fact)}, person_ids)
+    _insert(table, name, fresh)
     if confirmed:
         table.update(read_at=now).where(table.id.in_(confirmed)).execute()
     return changed
 
 
-def _insert_same(table: type[Any], columns: Mapping[str, object], person_ids: list[int]) -> None:
-    """Insert the same row for each of some people: of thousands, the database makes the rows."""
-    fields = [table._meta.fields[name] for name, value in columns.items() if value is not None]
-    values = [Value(field.db_value(columns[field.name]), converter=False) for field in fields]
-    people = Person.select(Person.id, *values).where(Person.id.in_(person_ids))
-    table.insert_from(people, [table.person, *fields]).execute()
+def _insert(table: type[Any], name: Any, fresh: Mapping[tuple[str, Fact], list[int]]) -> None:
+    """Insert facts of people; of many people with the same one, the database makes the rows itself."""
+    few: list[dict[str, object]] = []
+    for (what, fact), person_ids in fresh.items():
+        columns = {name.name: what, **_columns(table, None, fact)}
+        if len(person_ids) < MANY:
+            few += [{"person": person_id, **columns} for person_id in person_ids]
+            continue
+        fields = [table._meta.fields[column] for column, value in columns.items() if value is not None]
+        values = [Value(field.db_value(columns[field.name]), converter=False) for field in fields]
+        people = Person.select(Person.id, *values).where(Person.id.in_(person_ids))
+        table.insert_from(people, [table.person, *fields]).execute()
+    if few:
+        table.insert_many(few).execute()
 
 
 def _braked(
