@@ -10,6 +10,7 @@ moment that is stored into the past.
 import argparse
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,11 +114,11 @@ class Run:
     def __init__(self, postgres: PostgresServer, name: str, chance: random.Random | None, syncs: int) -> None:
         self._postgres, self._chance = postgres, chance
         self._rounds = syncs // len(WEEKS)
-        self._folder = tempfile.TemporaryDirectory(prefix="waypost-chaos-")
+        self._folder = Path(tempfile.mkdtemp(prefix="waypost-chaos-"))
         self.world = big_world(PEOPLE, TEAMS)
         self.launchpad = PretendLaunchpad(self.world)
         self.launchpad.start()
-        self.settings = _settings(postgres.create(name), self.launchpad.url, Path(self._folder.name))
+        self.settings = _settings(postgres.create(name), self.launchpad.url, self._folder)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.kills: dict[str, int] = {}
         self.syncs = 0
@@ -146,14 +147,14 @@ class Run:
                 process.terminate()
                 process.wait(30)
             self.launchpad.stop()
-            self._folder.cleanup()
+        shutil.rmtree(self._folder)  # after a failure its logs stay
         outcome.seconds = time.monotonic() - began
         return outcome
 
     def _start(self, name: str) -> None:
         module = ["workers.broker"] if name == "broker" else ["bench.sync_chaos", "--worker"]
         environment = environment_of(self.settings)
-        log = (Path(self._folder.name) / f"{name}.log").open("ab")
+        log = (self._folder / f"{name}.log").open("ab")
         self._processes[name] = subprocess.Popen(
             [sys.executable, "-m", *module], env=environment, stdout=log, stderr=log
         )
@@ -197,7 +198,7 @@ class Run:
             begun, end = utc_now(), time.monotonic() + PATIENCE
             while not self._all_done(begun):
                 if time.monotonic() > end:
-                    raise TimeoutError(f"it never settled: see the logs in {self._folder.name}")
+                    raise TimeoutError(f"it never settled: {self._state()}; logs are in {self._folder}")
                 for team in range(TEAMS):
                     enqueue(self.settings, Job.SYNC_TEAM, f"team{team}")
                 enqueue(self.settings, Job.SYNC_PEOPLE)
@@ -210,6 +211,18 @@ class Run:
             done = TeamSync.select().where(TeamSync.finished_at > since, ~TeamSync.running).count()
             return done == TEAMS and self._is_idle()
         return False
+
+    def _state(self) -> str:
+        """Say what there is to wait for."""
+        with database.connection():
+            teams = [(t.team, t.running, t.fence, t.problem, t.finished_at) for t in TeamSync.select()]
+        with broker(self.settings) as connection:
+            jobs = {
+                f"{name} {kind.__name__}": kind(name, connection=connection).get_job_ids()
+                for name in QUEUES
+                for kind in (Queue, StartedJobRegistry, ScheduledJobRegistry)
+            }
+        return f"{teams}, { ({name: ids for name, ids in jobs.items() if ids}) }"
 
     def _wait_for_idle(self) -> None:
         end = time.monotonic() + 20
