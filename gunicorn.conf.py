@@ -2,6 +2,9 @@
 
 import os
 
+from app.theme import require_theme
+from core import runtime
+
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = 8
@@ -9,3 +12,10 @@ bind = os.environ.get("WEB_BIND") or f"127.0.0.1:{os.environ.get('PORT', '8000')
 timeout = 30
 forwarded_allow_ips = ""  # links come from PUBLIC_URL, never from a header
 accesslog = None  # a request's path may hold a verification token
+
+
+def on_starting(_server):
+    """Look at settings, theme and tables in the master: a worker that ends for them is started for ever."""
+    settings = runtime.start()
+    runtime.require_tables()
+    require_theme(settings.theme_dir)

@@ -2,7 +2,8 @@
 
 from flask import Flask
 
-from app import auth, errors, extensions, portal, presentation, security
+from app import auth, errors, extensions, portal, presentation, public, security
+from app.theme import require_theme
 from core import runtime
 from core.settings import Settings
 
@@ -10,18 +11,21 @@ from core.settings import Settings
 def create_app(settings: Settings | None = None) -> Flask:
     """Make the portal.
 
-    settings: read from the environment when not given; a wrong one ends the process with a sentence.
+    settings: read from the environment when not given. A wrong one, or a theme that does not do, ends
+    the process with a sentence.
     """
     if settings is None:
         settings = runtime.start()
     else:
         runtime.prepare(settings)
+    theme = require_theme(settings.theme_dir)
     app = Flask(__name__)
     app.url_map.merge_slashes = False  # its redirects would take the Host header's word
     app.extensions["waypost_settings"] = settings
     security.configure(app, settings)
     extensions.init_app(app)
-    presentation.init_app(app, settings)
+    presentation.init_app(app, settings, theme)
+    app.register_blueprint(public.blueprint)
     app.register_blueprint(auth.blueprint)
     app.register_blueprint(portal.blueprint)
     errors.init_app(app)

@@ -11,7 +11,7 @@ from peewee import DataError, OperationalError
 from werkzeug.exceptions import HTTPException
 
 from app.extensions import htmx
-from app.navigation import ask_to_sign_in
+from app.navigation import ask_to_sign_in, current_page
 from core.ownership import NotYours
 
 log = structlog.get_logger()
@@ -26,14 +26,35 @@ class ErrorPage:
 
 
 PAGES = {
-    400: ErrorPage(_("This did not work"), _("The request was not complete. Go back and try again.")),
-    403: ErrorPage(_("You cannot do this"), _("This page or action is not for your account.")),
-    404: ErrorPage(_("There is no such page"), _("The address may be mistyped, or the page is gone.")),
-    405: ErrorPage(_("This did not work"), _("Go back to the page and use its buttons.")),
-    413: ErrorPage(_("That was too long"), _("What was sent is longer than this page takes.")),
-    500: ErrorPage(_("Something is broken here"), _("It is not your fault. Try again in a minute.")),
+    400: ErrorPage(
+        _("This did not work"),
+        _("What arrived here was not complete. Nothing was changed. Go back, reload the page and try again."),
+    ),
+    403: ErrorPage(
+        _("You cannot do this"),
+        _("This is not for your account. Should it be yours? Sign out, and sign in as the one who may."),
+    ),
+    404: ErrorPage(
+        _("There is no such page"),
+        _("The address may be mistyped, or what was here is gone. Begin at the front page."),
+    ),
+    405: ErrorPage(
+        _("This did not work"), _("This address belongs to a button. Go back to the page and press it there.")
+    ),
+    413: ErrorPage(
+        _("That was too long"),
+        _("What was sent is longer than this page takes. Nothing was changed. Go back and shorten it."),
+    ),
+    429: ErrorPage(
+        _("That was too often"), _("Nothing was changed. Wait a few minutes before you try again.")
+    ),
+    500: ErrorPage(
+        _("Something is broken here"), _("It is not your fault, and it is noted. Try again in a minute.")
+    ),
     503: ErrorPage(_("Busy just now"), _("Nothing was changed. Try again in a minute.")),
 }
+KEPT_HEADERS = ("Allow", "Retry-After")
+"""Of an error's own headers, those that say how to go on (RFC 9110 §10.2.1, §10.2.3)."""
 
 
 def error_page(status: int, page: ErrorPage) -> Response:
@@ -44,7 +65,8 @@ def error_page(status: int, page: ErrorPage) -> Response:
     if status >= 500:
         g._login_user = AnonymousUserMixin()
     name = "errors/_error.html" if htmx else "errors/error.html"
-    response = Response(render_template(name, page=page), status, mimetype="text/html")
+    html = render_template(name, page=page, status=status, again=current_page())
+    response = Response(html, status, mimetype="text/html")
     if htmx:
         response.headers.update({"HX-Retarget": "#main", "HX-Reswap": "innerHTML"})
     return response
@@ -56,7 +78,9 @@ def init_app(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
         status = error.code or 500
-        return error_page(status, PAGES.get(status, PAGES[500 if status >= 500 else 400]))
+        response = error_page(status, PAGES.get(status, PAGES[500 if status >= 500 else 400]))
+        response.headers.extend([pair for pair in error.get_headers() if pair[0] in KEPT_HEADERS])
+        return response
 
     @app.errorhandler(CSRFError)
     def form_out_of_date(_error: CSRFError) -> Response:

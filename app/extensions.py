@@ -9,8 +9,10 @@ from flask_login import LoginManager, current_user
 from flask_wtf import CSRFProtect
 from werkzeug.local import LocalProxy
 
+from app.theme import Theme
 from core.database import database
-from core.directories.launchpad import Launchpad
+from core.directories import Directory
+from core.directories.configured import make_directory
 from core.settings import Settings
 
 login_manager = LoginManager()
@@ -29,18 +31,30 @@ settings: Settings = LocalProxy(_current_settings)  # type: ignore[assignment]
 """The settings of the portal that answers this request."""
 
 
-def _current_directory() -> Launchpad:
+def _current_theme() -> Theme:
+    from flask import current_app
+
+    return current_app.extensions["waypost_theme"]
+
+
+theme: Theme = LocalProxy(_current_theme)  # type: ignore[assignment]
+"""The look of the portal that answers this request."""
+
+FILES = frozenset({"static", "public.theme_file"})
+"""Endpoints of files: they are cached for good, and need no database."""
+
+
+def _current_directory() -> Directory:
     """One client a process, made at its first use: after the fork, and with one set of connections."""
     from flask import current_app
 
     extensions = current_app.extensions
     if "waypost_directory" not in extensions:
-        chosen = extensions["waypost_settings"]
-        extensions["waypost_directory"] = Launchpad(chosen.launchpad_api_url, chosen.user_agent)
+        extensions["waypost_directory"] = make_directory(extensions["waypost_settings"])
     return extensions["waypost_directory"]
 
 
-directory: Launchpad = LocalProxy(_current_directory)  # type: ignore[assignment]
+directory: Directory = LocalProxy(_current_directory)  # type: ignore[assignment]
 """Where this portal asks about people."""
 
 
@@ -65,7 +79,7 @@ def init_app(app: Flask) -> None:
 
     @app.before_request
     def open_database() -> None:
-        if request.endpoint != "static":  # the page that says that the database is gone needs its style
+        if request.endpoint not in FILES:  # the page that says that the database is gone needs its style
             database.connect(reuse_if_open=True)
 
     @app.teardown_appcontext

@@ -9,7 +9,10 @@ from werkzeug.exceptions import HTTPException
 
 from app.extensions import htmx, settings
 
-PAGES = frozenset({"portal.home", "portal.address", "portal.verify", "portal.front"})
+PAGES = frozenset(
+    {"portal.home", "portal.address", "portal.test_progress", "portal.verify"}
+    | {"public.front", "public.domain", "public.help_page", "public.privacy"}
+)
 """The endpoints to which a sign-in may lead back."""
 
 MAX_NEXT = 400  # characters; several must fit into one cookie

@@ -1,41 +1,59 @@
 """What every template can use: versioned file addresses, times, and the project's name."""
 
 import hashlib
-from datetime import datetime
+import re
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from flask import Flask, url_for
-from flask_babel import format_datetime, format_timedelta, get_locale
+from flask_babel import format_date, format_datetime, format_timedelta, get_locale
 from flask_babel import gettext as _
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from app.extensions import settings
+from app.theme import File, Theme
 from core.database import utc_now
 from core.settings import Settings
 
 STATIC = Path(__file__).parent / "static"
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: Flask, own: Settings, theme: Theme) -> None:
     """Give the templates their helpers."""
+    app.extensions["waypost_theme"] = theme
+    app.jinja_env.globals.update(asset=asset, theme=theme, theme_file=theme_file)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters["moment"] = moment
     app.jinja_env.filters["ago"] = ago
+    app.jinja_env.filters["ahead"] = ahead
+    app.jinja_env.filters["day"] = day
+    app.jinja_env.filters["breaks"] = breaks
 
     @app.context_processor
     def helpers() -> dict[str, Any]:
         return {
-            "asset": asset,
-            "project": settings.project_name,
-            "settings": settings,
+            "project": own.project_name,
+            "settings": own,
+            "directory": directory_name(),
             "language": str(get_locale()),
         }
+
+
+def directory_name() -> str:
+    """Return what people call the place that says who is in which team; it may stand in a sentence."""
+    return "Launchpad" if settings.directory == "launchpad" else _("the member list")
 
 
 def asset(name: str) -> str:
     """Return the address of a static file; it changes with the content, so it can be cached for good."""
     return url_for("static", filename=name, v=_version(name))
+
+
+def theme_file(file: File) -> str:
+    """Return the address of a file of the theme; it changes with the content, too."""
+    return url_for("public.theme_file", filename=file.name, v=file.version)
 
 
 @cache
@@ -47,6 +65,27 @@ def moment(value: datetime) -> Markup:
     """Show a time as `<time>` in UTC."""
     text = format_datetime(value, "d MMM yyyy HH:mm") + " UTC"
     return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), text)
+
+
+def day(value: date) -> Markup:
+    """Show a day as `<time>`."""
+    return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), format_date(value, "d MMM yyyy"))
+
+
+def ahead(value: datetime) -> Markup:
+    """Show how long it is until something, with the exact time behind it; what is due is soon."""
+    left = value - utc_now()
+    words = format_timedelta(left, add_direction=True) if left.total_seconds() >= 60 else _("in a minute")
+    return Markup('<time datetime="{}" title="{:%Y-%m-%d %H:%M} UTC">{}</time>').format(
+        value.isoformat(), value, words
+    )
+
+
+def breaks(text: str) -> Markup:
+    """Let a long address break before its @ and its dots; what is copied is the address alone."""
+    return Markup("").join(
+        Markup("<wbr>") + part if part in ("@", ".") else escape(part) for part in re.split(r"([@.])", text)
+    )
 
 
 def ago(value: datetime) -> Markup:

@@ -4,10 +4,17 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 
+from app.extensions import FILES
 from core.secrets import derive_key
 from core.settings import Settings
 
 MAX_FORM = 128 * 1024  # octets; an OpenID answer may have 64 KiB
+
+PERMISSIONS = ", ".join(
+    f"{feature}=()"
+    for feature in "camera display-capture fullscreen geolocation microphone payment usb".split()
+)
+"""The portal uses none of these, and neither may anything in it."""
 
 
 def cookie_name(settings: Settings, name: str) -> str:
@@ -38,21 +45,23 @@ def configure(app: Flask, settings: Settings) -> None:
         headers.setdefault("Content-Security-Policy", policy)
         headers.setdefault("X-Content-Type-Options", "nosniff")
         headers.setdefault("Referrer-Policy", "same-origin")
-        headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+        headers.setdefault("Permissions-Policy", PERMISSIONS)
         headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+        headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         if settings.secure_cookies:
-            headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-        if request.endpoint != "static":
+            headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        if request.endpoint not in FILES or response.status_code >= 400:
             headers["Cache-Control"] = "no-store"
             response.vary.add("HX-Request")
         return response
 
 
 def content_security_policy(settings: Settings) -> str:
-    """Allow what is ours, and forms to the sign-in provider."""
-    provider = urlsplit(settings.openid_endpoint)
+    """Allow what is ours, and forms that lead on to Ubuntu One; a page leads to an OIDC provider."""
+    ubuntu_one = urlsplit(settings.openid_endpoint)
+    provider = "" if settings.oidc_issuer else f" {ubuntu_one.scheme}://{ubuntu_one.netloc}"
     return (
         "default-src 'self'; img-src 'self' data:; "
-        f"form-action 'self' {provider.scheme}://{provider.netloc}; "
+        f"form-action 'self'{provider}; "
         "frame-ancestors 'none'; base-uri 'none'"
     )

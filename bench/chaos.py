@@ -266,6 +266,8 @@ class Game:
     leaving: float
     """Chance that the sender leaves without waiting for its answer, which Postfix never does."""
     seed: int
+    excused: float = 0.010
+    """Seconds after a recipient's 250 within which a kill may cost a second copy."""
 
 
 async def play(folder: Path, game: Game) -> Outcome:
@@ -294,6 +296,7 @@ async def play(folder: Path, game: Game) -> Outcome:
             RELAY_PROCESSES="2",
             RESOLVER=resolver.address,
             DELIVERY_PORT=str(port),
+            MAIL_AUTHENTICATION="enforce",
             REDIS_URL=stack.enter_context(valkey(folder / "broker")),
         )
         relay = stack.enter_context(running([sys.executable, "-m", "relay"], folder, env))
@@ -311,7 +314,7 @@ async def play(folder: Path, game: Game) -> Outcome:
     for server in servers:
         await server.stop()
     resolver.transport.close()
-    return judge(ledger, plans, messages, time.monotonic() - started)
+    return judge(ledger, plans, messages, time.monotonic() - started, game.excused)
 
 
 def main() -> None:

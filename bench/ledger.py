@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 
 from core.routing import Order
 
-EXCUSED = 0.010
-"""Seconds after a recipient's 250 within which a kill may cost a second copy."""
 UNSEEN = 0.020
 """Seconds for which a recipient's server may not have seen yet that the relay was killed before its 250."""
 
@@ -58,8 +56,11 @@ class Outcome:
     answers: dict[str, int]
 
 
-def judge(ledger: Ledger, plans: Sequence[Plan], messages: int, seconds: float) -> Outcome:
-    """Hold the accounts against each other."""
+def judge(ledger: Ledger, plans: Sequence[Plan], messages: int, seconds: float, excused: float) -> Outcome:
+    """Hold the accounts against each other.
+
+    excused: seconds after a recipient's 250 within which a kill may cost a second copy.
+    """
     by_name = {plan.name: plan for plan in plans}
     lost = 0
     for number, alias in ledger.accepted:
@@ -75,7 +76,7 @@ def judge(ledger: Ledger, plans: Sequence[Plan], messages: int, seconds: float) 
         taking
         for takings in copies.values()
         for taking in takings[:-1]
-        if not is_excused(taking, ledger.kills)
+        if not is_excused(taking, ledger.kills, excused)
     ]
     return Outcome(
         messages,
@@ -97,9 +98,9 @@ def next_kill(taking: Taking, kills: Sequence[float]) -> float:
     return next((round((kill - answered) * 1000, 1) for kill in kills if kill >= answered), -1)
 
 
-def is_excused(taking: Taking, kills: Sequence[float]) -> bool:
+def is_excused(taking: Taking, kills: Sequence[float], excused: float) -> bool:
     """Whether the next copy may follow on this one."""
     if taking.answered is None:
         return True
     place = bisect.bisect_left(kills, taking.answered - UNSEEN)
-    return place < len(kills) and kills[place] - taking.answered <= EXCUSED
+    return place < len(kills) and kills[place] - taking.answered <= excused

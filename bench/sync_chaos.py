@@ -167,7 +167,7 @@ class Run:
         self.kills[kind] = self.kills.get(kind, 0) + 1
         if name == "database":
             self._postgres.kill()
-            _patiently(self._postgres.launch, RuntimeError)
+            _patiently(self._postgres.resume, RuntimeError)
             return
         process = self._processes[name]
         process.send_signal(signal.SIGKILL)

@@ -2,7 +2,7 @@
 
 import click
 
-from cli import address, database, domain, people, sync
+from cli import address, database, dns, domain, keys, people, roster, sync
 from core import runtime
 
 
@@ -15,7 +15,10 @@ def main(context: click.Context) -> None:
 
 main.add_command(database.migrate_command)
 main.add_command(domain.domain)
+main.add_command(dns.dns_command)
+main.add_command(keys.keys)
 main.add_command(address.route_command)
 main.add_command(people.admin)
 main.add_command(people.person)
+main.add_command(roster.roster)
 main.add_command(sync.sync)

@@ -10,13 +10,13 @@ from core.domains import (
     TxtOutcome,
     add_domain,
     look_for_record,
-    make_resolver,
     mark_verified,
+    resolver_of,
     verification_record,
 )
 from core.models import Domain
 from core.presets import load_preset
-from core.settings import Settings, split_host_port
+from core.settings import Settings
 from core.standing import teams_of
 
 
@@ -27,7 +27,7 @@ def domain() -> None:
 
 @domain.command("add")
 @click.argument("names", nargs=-1)
-@click.option("--team", "teams", multiple=True, help="A Launchpad team whose members may have an address.")
+@click.option("--team", "teams", multiple=True, help="A team whose members may have an address.")
 @click.option("--preset", help="Add the domains of a known project, such as `ubuntu`.")
 @click.option("--coc/--no-coc", default=True, help="Whether the Code of Conduct must be signed.")
 @click.option(
@@ -71,7 +71,7 @@ def verify(settings: Settings, names: tuple[str, ...], everything: bool) -> None
     """Look for the TXT record of domains; exits 1 when one is not proven."""
     if not names and not everything:
         raise click.UsageError("Name a domain, or give --all.")
-    resolver = make_resolver(split_host_port(settings.resolver) if settings.resolver else None)
+    resolver = resolver_of(settings)
     failed = False
     with connection():
         for row in _chosen(names, everything):

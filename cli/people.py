@@ -6,7 +6,7 @@ from core import people, roles
 from core.audit import OPERATOR
 from core.database import connection, utc_now
 from core.directories import Deadline
-from core.directories.launchpad import Launchpad
+from core.directories.configured import make_directory
 from core.models import Domain, Identity, Person
 from core.settings import Settings
 
@@ -30,43 +30,55 @@ def admin() -> None:
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def grant(settings: Settings, who: str, domain_name: str | None, role: str, yes: bool) -> None:
-    """Give a role to WHO: a claimed id, or the Launchpad name of a person who has signed in.
+    """Give a role to WHO: an identity, or the name of a person who has signed in.
 
-    The role is tied to the claimed id. A name only finds it, and is shown before anything is done.
+    An identity is a claimed id of Ubuntu One, or with OpenID Connect `sub:` and the subject. The role
+    is tied to it. A name only finds it, and is shown before anything is done.
     """
     with connection():
-        subject = who if who.startswith(("https://", "http://")) else _claimed_id(settings, who)
-        if not subject.startswith(settings.openid_claimed_id_prefix):
-            raise click.ClickException(f"A claimed id begins with {settings.openid_claimed_id_prefix}.")
+        subject = _subject(settings, who)
         domain = _domain(domain_name) if domain_name else None
         chosen = roles.Role.DOMAIN_ADMIN if domain else roles.Role(role)
         what = f"{chosen.value} of {domain.name}" if domain else chosen.value
         if not yes:
             click.confirm(f"Make {subject} {what}?", abort=True)
-        new = roles.grant(OPERATOR, settings.openid_provider_url, subject, chosen, domain, utc_now())
+        new = roles.grant(OPERATOR, settings.identity_issuer, subject, chosen, domain, utc_now())
         click.echo(f"{subject} is {what}." if new else f"{subject} was {what} already.")
 
 
-def _claimed_id(settings: Settings, name: str) -> str:
-    """Find the claimed id of the one person here who has this Launchpad name now."""
+def _subject(settings: Settings, who: str) -> str:
+    """Take an identity as it was given, or find the one behind a name."""
+    if settings.oidc_issuer:
+        return who.removeprefix("sub:") if who.startswith("sub:") else _subject_of(settings, who)
+    if not who.startswith(("https://", "http://")):
+        return _subject_of(settings, who)
+    if not who.startswith(settings.openid_claimed_id_prefix):
+        raise click.ClickException(f"A claimed id begins with {settings.openid_claimed_id_prefix}.")
+    return who
+
+
+def _subject_of(settings: Settings, name: str) -> str:
+    """Find the identity of the one person here who has this name at the directory now."""
     rows = list(
         Identity.select(Identity, Person)
         .join(Person)
-        .where(Person.launchpad_name == name.lower(), Identity.issuer == settings.openid_provider_url)
+        .where(Person.launchpad_name == name.lower(), Identity.issuer == settings.identity_issuer)
     )
     if not rows:
         raise click.ClickException(
-            f"Nobody named {name} has signed in here yet. Let them sign in first, or give their claimed id."
+            f"Nobody named {name} has signed in here yet. Let them sign in first, or give their identity."
         )
-    directory = Launchpad(settings.launchpad_api_url, settings.user_agent)
+    directory = make_directory(settings)
     for row in rows:
-        account = directory.resolve(row.subject, Deadline(ASK_SECONDS)).account
+        email = row.person.sign_in_email if row.person.sign_in_email_proven else None
+        reading = directory.resolve(row.subject, Deadline(ASK_SECONDS), issuer=row.issuer, email=email)
+        account = reading.account
         if account is not None and account.name == name.lower():
-            click.echo(f"{name} is {row.subject} on Launchpad, account created {account.created[:10]}.")
+            made = "" if settings.roster_file else f" on Launchpad, account created {account.created[:10]}"
+            click.echo(f"{name} is {row.subject}{made}.")
             return str(row.subject)
-    raise click.ClickException(
-        f"Launchpad does not confirm now that {name} is the person who signed in here."
-    )
+    source = "The roster" if settings.roster_file else "Launchpad"
+    raise click.ClickException(f"{source} does not confirm now that {name} is the person who signed in here.")
 
 
 def _domain(name: str) -> Domain:
@@ -93,7 +105,7 @@ def ban(who: str, yes: bool) -> None:
 @click.argument("who")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def unban(who: str, yes: bool) -> None:
-    """Lift the ban of WHO: a claimed id or a Launchpad name."""
+    """Lift the ban of WHO: an identity or a name."""
     _change(who, yes, "Lift the ban of", people.unban)
 
 
@@ -102,7 +114,7 @@ def _change(who: str, yes: bool, verb: str, change: people.Change) -> None:
         found = _people_named(who)
         if len(found) != 1:
             count = "Nobody" if not found else "More than one person"
-            raise click.ClickException(f"{count} here is {who}. Give the claimed id.")
+            raise click.ClickException(f"{count} here is {who}. Give the identity.")
         subjects = ", ".join(row.subject for row in found[0].identities)
         if not yes:
             click.confirm(f"{verb} {found[0].launchpad_name} ({subjects})?", abort=True)
@@ -112,4 +124,6 @@ def _change(who: str, yes: bool, verb: str, change: people.Change) -> None:
 
 def _people_named(who: str) -> list[Person]:
     query = Person.select().join(Identity).distinct()
-    return list(query.where((Identity.subject == who) | (Person.launchpad_name == who.lower())))
+    return list(
+        query.where((Identity.subject == who.removeprefix("sub:")) | (Person.launchpad_name == who.lower()))
+    )

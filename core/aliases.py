@@ -6,6 +6,7 @@ from enum import StrEnum
 from peewee import IntegrityError
 
 from core.addresses import is_claimable_local_part
+from core.alias_recipients import attach, mark_reachable
 from core.audit import Actor, record
 from core.database import write
 from core.eligibility import Decision
@@ -13,7 +14,7 @@ from core.facts import Answer
 from core.models import Alias, Domain, Identity, Person, Recipient, ReservedName
 from core.notices import LATER_ENDS, tell_admins, tell_person
 from core.ownership import lock_person, own_alias, recipients_of
-from core.recipients import attach, mark_reachable, recipient_for
+from core.recipients import recipient_for
 from core.reserved import is_reserved
 from core.roles import first_recipient
 from core.routing import LATER_LASTS, Entitlement, Switch

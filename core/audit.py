@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from core.database import database, lock_for_all
-from core.models import AuditEntry, AuditValue
+from core.models import AuditEntry, AuditSubject, AuditValue
 from core.secrets import derive_key, equal, keyed_hash
 
 _LOCK = 0x5741_5950  # any number that only this chain uses
@@ -63,6 +63,9 @@ def record(
     entry.mac = _mac(_key, last.mac if last else _START, entry)
     entry.save(force_insert=True)
     AuditValue.create(entry=entry, salt=salt, values=text)
+    about = [{"entry": entry, "name": name, "row_id": row_id} for name, row_id in subjects.items()]
+    if about:
+        AuditSubject.insert_many(about).execute()
 
 
 def first_fault() -> str | None:

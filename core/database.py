@@ -1,5 +1,7 @@
 """The connection to SQLite or PostgreSQL, and the two ways to use it: read, and write."""
 
+import random
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
@@ -12,6 +14,8 @@ from playhouse.migrations import Runner
 from playhouse.postgres_ext import Psycopg3Database
 
 BUSY_SECONDS = 5
+_TRIES = 5
+"""How often a migration may find another process at it."""
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 database = DatabaseProxy()
@@ -98,10 +102,12 @@ def migrate() -> list[str]:
     Returns the names of the migrations that ran.
     """
     with connection():
-        try:
-            return list(Runner(database.obj, str(MIGRATIONS)).up())
-        except DatabaseError:  # another process migrates at the same moment: see what it left to do
-            return list(Runner(database.obj, str(MIGRATIONS)).up())
+        for _ in range(_TRIES):
+            try:
+                return list(Runner(database.obj, str(MIGRATIONS)).up())
+            except DatabaseError:  # another process migrates at the same moment: see what it left to do
+                time.sleep(random.uniform(0.1, 0.5))  # noqa: S311
+        return list(Runner(database.obj, str(MIGRATIONS)).up())
 
 
 def pending_migrations() -> list[str]:

@@ -25,6 +25,8 @@ class Event(StrEnum):
     """Refused for good because of the mailbox: the recipient is marked failing."""
     REFUSED_MESSAGE = "refused-message"
     """Refused for good because of this message or its sender."""
+    REFUSED_HERE = "refused-here"
+    """Refused by this relay: the author's domain asks to refuse what it did not authenticate (DMARC)."""
     DEFERRED = "deferred"
     LEFT_OUT = "left-out"
     """The alias counts as served without this recipient: its owner is told, once a day at most."""
@@ -57,6 +59,63 @@ _WHY = {
 def why_refused(enhanced: str) -> str:
     """Say in our own words why a mailbox refuses mail. enhanced: status code (RFC 3463)."""
     return _WHY.get(enhanced, "its server refuses mail for this mailbox")
+
+
+class MessageClass(StrEnum):
+    """What a refusal that is about a message and not the mailbox is about, as its code says (RFC 3463)."""
+
+    DISOWNED = "disowned"
+    """Refused here already: the author's domain disowns it (DMARC)."""
+    POLICY = "policy"
+    """The server's policy: taken for spam, or the sender failed its checks."""
+    SIZE = "size"
+    CONTENT = "content"
+    """It cannot take this kind of content."""
+    SENDER = "sender"
+    """It does not believe the sender's address."""
+    OTHER = "other"
+
+
+_CLASSES = {
+    "5.1.7": MessageClass.SENDER,
+    "5.1.8": MessageClass.SENDER,
+    "5.2.3": MessageClass.SIZE,
+    "5.3.4": MessageClass.SIZE,
+}
+
+
+def message_class(enhanced: str) -> MessageClass:
+    """Say what a refusal of a message is about. enhanced: status code (RFC 3463)."""
+    subject = {"5.6": MessageClass.CONTENT, "5.7": MessageClass.POLICY}
+    return _CLASSES.get(enhanced) or subject.get(enhanced[:3], MessageClass.OTHER)
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """How many messages of one class a recipient's server refused, and the last day (UTC) of it."""
+
+    recipient: Recipient
+    kind: MessageClass
+    count: int
+    last: date
+
+
+def refusals_of(recipients: Sequence[Recipient], since: date) -> list[Refusals]:
+    """Count the messages that were refused for each of these recipients since a day, by class."""
+    rows = DeliveryCount.select().where(
+        DeliveryCount.recipient.in_([recipient.id for recipient in recipients]),
+        DeliveryCount.event.in_([Event.REFUSED_MESSAGE, Event.REFUSED_HERE]),
+        DeliveryCount.day >= str(since),
+    )
+    known = {recipient.id: recipient for recipient in recipients}
+    found: dict[tuple[int, MessageClass], Refusals] = {}
+    for row in rows.order_by(DeliveryCount.day):
+        is_ours = row.event == Event.REFUSED_HERE
+        key = (row.recipient_id, MessageClass.DISOWNED if is_ours else message_class(row.enhanced))
+        before = found[key].count if key in found else 0
+        last = date.fromisoformat(row.day)
+        found[key] = Refusals(known[key[0]], key[1], before + row.count, last)
+    return sorted(found.values(), key=lambda one: (one.recipient.id, -one.count, one.kind))
 
 
 def record(counts: Sequence[Count], now: datetime | None = None) -> None:

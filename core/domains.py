@@ -8,11 +8,12 @@ import dns.exception
 import dns.resolver
 from peewee import IntegrityError
 
-from core.addresses import AddressError, to_ascii_domain
+from core.addresses import AddressError, parse_address, to_ascii_domain
 from core.audit import Actor, record
 from core.database import write
 from core.models import Domain, DomainTeam
 from core.secrets import new_token
+from core.settings import Settings, split_host_port
 
 PREFIX = "waypost-site-verification="
 DNS_SECONDS = 5.0
@@ -31,6 +32,19 @@ class TxtOutcome(StrEnum):
     """DNS did not answer: changes nothing."""
 
 
+class Use(StrEnum):
+    """What Waypost uses a name in DNS for."""
+
+    ADDRESSES = "addresses"
+    """People have addresses on it."""
+    RETURN_PATHS = "return paths"
+    """SRS_DOMAIN: the envelope senders of all that the relay sends."""
+    OWN_MAIL = "own mail"
+    """Domain of MAIL_FROM."""
+    RELAY = "relay"
+    """RELAY_HOSTNAME."""
+
+
 def is_ours(domain: str) -> bool:
     """Whether a domain is served here, so that it cannot stand behind an alias.
 
@@ -39,12 +53,32 @@ def is_ours(domain: str) -> bool:
     return Domain.select().where(Domain.name == domain, Domain.removed_at.is_null()).exists()
 
 
+def uses_of(name: str, settings: Settings) -> set[Use]:
+    """Return what a name is used for here; nothing when it is none of ours.
+
+    name: in lower case and A-labels.
+    """
+    named = {
+        Use.RETURN_PATHS: settings.srs_domain,
+        Use.OWN_MAIL: parse_address(settings.mail_from).domain,
+        Use.RELAY: settings.relay_hostname,
+    }
+    uses = {use for use, of in named.items() if of == name}
+    return uses | {Use.ADDRESSES} if is_ours(name) else uses
+
+
 def find_domain(name: str) -> Domain | None:
     """Return a domain that is served here, by its name as somebody typed it; None when it is none."""
     try:
         return Domain.get_or_none(Domain.name == to_ascii_domain(name), Domain.removed_at.is_null())
     except AddressError:
         return None
+
+
+def served_domains() -> list[Domain]:
+    """Return the domains whose mail is passed on: proven and not removed, in the order of their adding."""
+    proven = Domain.verified_at.is_null(False) & Domain.removed_at.is_null()
+    return list(Domain.select().where(proven).order_by(Domain.id))
 
 
 def add_domain(
@@ -124,12 +158,24 @@ def make_resolver(host_port: tuple[str, int] | None) -> dns.resolver.Resolver:
     return resolver
 
 
-def _has_txt(resolver: dns.resolver.Resolver, name: str, wanted: str) -> TxtOutcome:
+def resolver_of(settings: Settings) -> dns.resolver.Resolver:
+    """Make the DNS resolver that the settings name."""
+    return make_resolver(split_host_port(settings.resolver) if settings.resolver else None)
+
+
+def look_up_texts(resolver: dns.resolver.Resolver, name: str) -> list[bytes] | None:
+    """Return the TXT records of a name, the strings of each joined; None when DNS gave no clear answer."""
     try:
         answer = resolver.resolve(name, "TXT")
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-        return TxtOutcome.ABSENT
+        return []
     except dns.exception.DNSException:
+        return None
+    return [b"".join(record.strings) for record in answer]
+
+
+def _has_txt(resolver: dns.resolver.Resolver, name: str, wanted: str) -> TxtOutcome:
+    texts = look_up_texts(resolver, name)
+    if texts is None:
         return TxtOutcome.UNKNOWN
-    found = any(b"".join(record.strings) == wanted.encode() for record in answer)
-    return TxtOutcome.FOUND if found else TxtOutcome.ABSENT
+    return TxtOutcome.FOUND if wanted.encode() in texts else TxtOutcome.ABSENT

@@ -3,6 +3,7 @@
 import gettext
 import json
 import re
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,17 +17,19 @@ from typing import Any, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from core.alias_recipients import aliases_with, is_deliverable, rows_of
 from core.delivery import why_refused
 from core.eligibility import Condition, settled_conditions
 from core.facts import Answer
 from core.lifecycle import Event
-from core.models import Alias, Notice, Person, Recipient, by_id
+from core.models import Alias, DkimKey, Notice, Person, Recipient, by_id
 from core.notices import LATER_ENDS, can_be_told
 from core.problems import DIGEST, problems_of
 from core.recipients import PROOF, PROOF_LASTS, proof_expires, proof_token
 from core.routing import LATER_LASTS, Entitlement, Hold, Switch
 from core.secrets import derive_key, keyed_hash
 from core.settings import Settings
+from core.signing_keys import record_needed_until
 from core.standing import facts_of, rules_of, teams_of
 
 
@@ -48,7 +51,11 @@ _REASONS = {
 _OF_A_LIFE = {*Event, LATER_ENDS}
 """Kinds of notices on what happens to an alias by itself."""
 
-_TABLES: dict[str, Any] = {"alias": Alias, "person": Person, "newcomer": Person, "recipient": Recipient}
+_TABLES: dict[str, Any] = {
+    "alias": Alias, "person": Person, "newcomer": Person, "recipient": Recipient,
+    "key": DkimKey, "old_key": DkimKey,
+}  # fmt: skip
+"""The rows that notices speak of by their ids; whatever else they keep is a plain number."""
 
 
 @dataclass(frozen=True)
@@ -68,18 +75,36 @@ def write_letter(notice: Notice, settings: Settings, now: datetime) -> Letter | 
     facts = _facts(notice, settings, now)
     if facts is None or (notice.to_sign_in and not can_be_told(notice.person)):
         return None
-    to = _address_of(notice, settings)
-    language = _language(notice)
-    subject, _, rest = _templates(language).get_template(f"{notice.kind}.txt").render(facts).partition("\n")
-    body = re.sub(r"\n{3,}", "\n\n", rest.strip()) + "\n"
     key = derive_key(settings.secret_key, "message id")
-    own_id = keyed_hash(key, notice.unique_key)[:40]
+    message_id = keyed_hash(key, notice.unique_key)[:40]
+    to, language = _address_of(notice, settings), _language(notice)
+    return _compose(notice.kind, facts, to, message_id, notice.made_at, settings, language)
+
+
+def write_test_mail(alias: Alias, settings: Settings, now: datetime) -> Letter:
+    """Render the mail that the owner of an alias sends to it, to see that it arrives."""
+    facts = {"alias": alias, "project": settings.project_name, "portal": settings.public_url, "now": now}
+    language = alias.person.language if alias.person is not None else "en"
+    return _compose("test-mail", facts, alias.text, secrets.token_hex(20), now, settings, language)
+
+
+def _compose(
+    kind: str,
+    facts: dict[str, Any],
+    to: str,
+    message_id: str,
+    date: datetime,
+    settings: Settings,
+    language: str,
+) -> Letter:
+    subject, _, rest = _templates(language).get_template(f"{kind}.txt").render(facts).partition("\n")
+    body = re.sub(r"\n{3,}", "\n\n", rest.strip()) + "\n"
     header = [
         f"From: {_phrase(settings.project_name)} <{settings.mail_from}>",
         f"To: <{to}>",
         f"Subject: {_words(subject)}",
-        f"Date: {format_datetime(notice.made_at)}",
-        f"Message-ID: <{own_id}@{settings.srs_domain}>",
+        f"Date: {format_datetime(date)}",
+        f"Message-ID: <{message_id}@{settings.srs_domain}>",
         "Auto-Submitted: auto-generated",
     ]
     content = EmailMessage(policy=SMTP)
@@ -90,7 +115,7 @@ def write_letter(notice: Notice, settings: Settings, now: datetime) -> Letter | 
         .render(language=language, subject=subject, blocks=_blocks(body, settings))
     )
     content.add_alternative(page, subtype="html", cte=_encoding(page))
-    content.set_boundary(own_id)
+    content.set_boundary(message_id)
     return Letter(to, "\r\n".join(header).encode() + b"\r\n" + content.as_bytes())
 
 
@@ -173,20 +198,35 @@ def _facts(notice: Notice, settings: Settings, now: datetime) -> dict[str, Any] 
         if not _is_still_so(notice.kind, facts, now):
             return None
         facts |= _of_a_life(facts, _language(notice))
-    if facts.get("recipient") is not None and notice.kind.startswith("recipient-"):
-        facts["why"] = why_refused(facts["recipient"].failing_with or "")
-    if notice.kind == "relay-refused":
-        facts["subject"] = notice.unique_key.split(":")[3]
+    facts |= _of_mail(notice, facts)
+    if notice.kind == "signing-key-missing" and facts["key"].missing_since is None:
+        return None  # it is shown again
+    if "old_key" in facts:
+        facts["until"] = record_needed_until(facts["old_key"])
     if notice.kind == PROOF:
-        recipient = facts["recipient"]
-        if recipient.proof_nonce is None or not notice.unique_key.endswith(recipient.proof_nonce):
-            return None  # proven meanwhile, or a newer mail is on its way
-        if now > proof_expires(recipient):
-            return None  # nobody could use the link any more
-        token = proof_token(recipient, settings.secret_key)
-        facts["link"] = f"{settings.public_url}/recipients/verify/{token}"
-        facts["hours"] = int(PROOF_LASTS.total_seconds() // 3600)
+        link = _proof_link(notice, facts["recipient"], settings, now)
+        if link is None:
+            return None
+        facts |= {"link": link, "hours": int(PROOF_LASTS.total_seconds() // 3600)}
     return facts
+
+
+def _of_mail(notice: Notice, facts: dict[str, Any]) -> dict[str, Any]:
+    """Say what a notice about recipients or deliveries speaks of beside its rows."""
+    if notice.kind.startswith("recipient-") and facts.get("recipient") is not None:
+        return {"why": why_refused(facts["recipient"].failing_with or "")}
+    if notice.kind == "recipients-changed":
+        return {"ways": _ways(facts["recipient"], facts["alias"].person)}
+    return {"subject": notice.unique_key.split(":")[3]} if notice.kind == "relay-refused" else {}
+
+
+def _proof_link(notice: Notice, recipient: Recipient, settings: Settings, now: datetime) -> str | None:
+    """Return the link that proves a recipient, None when it would be of no use."""
+    if recipient.proof_nonce is None or not notice.unique_key.endswith(recipient.proof_nonce):
+        return None  # proven meanwhile, or a newer mail is on its way
+    if now > proof_expires(recipient):
+        return None  # nobody could use the link any more
+    return f"{settings.public_url}/recipients/verify/{proof_token(recipient, settings.secret_key)}"
 
 
 def _is_still_so(event: str, facts: dict[str, Any], now: datetime) -> bool:
@@ -217,6 +257,17 @@ def _of_a_life(facts: dict[str, Any], language: str) -> dict[str, Any]:
         "day": f"{ends:%Y-%m-%d %H:%M} UTC" if ends else "",
         "reasons": [words.gettext(_REASONS[one]) % {"teams": ", ".join(teams)} for one in lost],
     }
+
+
+def _ways(recipient: Recipient, person: Person) -> list[tuple[str, list[str]]]:
+    """Return the addresses of a person whose mail reaches a recipient, each with all mailboxes it goes to."""
+    return [
+        (
+            alias.text,
+            [row.recipient.address for row in rows_of(alias) if is_deliverable(row.recipient, alias)],
+        )
+        for alias in aliases_with(recipient, person)
+    ]
 
 
 def _words(text: str) -> str:

@@ -104,6 +104,8 @@ class Person(Table):
     banned_at = UtcDateTimeField(null=True)
     asked_at = UtcDateTimeField(null=True)
     """When the directory was last asked about this person and answered."""
+    tested_at = UtcDateTimeField(null=True)
+    """When they last sent themselves a test mail: once a minute at most."""
     created_at = UtcDateTimeField()
 
 
@@ -147,6 +149,8 @@ class Alias(Table):
     """Whether `ada+list@` goes to `recipient+list@`."""
     unreachable_since = UtcDateTimeField(null=True)
     """Since when no recipient is verified; None while one is."""
+    label = CharField(100, default="")
+    """The owner's own word for it; nobody else sees it."""
     reserved_issuer = CharField(255, null=True)
     reserved_subject = CharField(255, null=True)
     """The identity that may take a reserved address over."""
@@ -211,6 +215,8 @@ class AliasRecipient(Table):
     alias = ForeignKeyField(Alias, backref="alias_recipients", on_delete="CASCADE")  # type: ignore[assignment]
     recipient = ForeignKeyField(Recipient, backref="alias_recipients", on_delete="CASCADE")
     position = IntegerField()
+    replaces = IntegerField(null=True)
+    """Id of the recipient that goes from this alias as soon as this one is proven."""
 
     class Meta:
         indexes = ((("alias", "recipient"), True),)
@@ -218,6 +224,8 @@ class AliasRecipient(Table):
 
 class DeliveryCount(Table):
     """How often what happened with a recipient on a day; all that is kept of mail."""
+
+    recipient_id: int
 
     id = AutoField()
     recipient = ForeignKeyField(Recipient, on_delete="CASCADE")
@@ -345,6 +353,8 @@ class Session(Table):
     created_at = UtcDateTimeField()
     seen_at = UtcDateTimeField()
     """To the hour, so that reading a page writes nothing most of the time."""
+    authenticated_at = UtcDateTimeField(null=True)
+    """When its owner last gave the password to the sign-in provider; None when nobody said so."""
 
 
 class RoleGrant(Table):
@@ -389,6 +399,20 @@ class AuditEntry(Table):
     mac = CharField(64)
 
 
+class AuditSubject(Table):
+    """Which rows an entry speaks of, to find the history of one; the entry itself says the same."""
+
+    entry_id: int
+
+    id = BigAutoField()
+    entry = ForeignKeyField(AuditEntry, on_delete="CASCADE")
+    name = CharField(20)
+    row_id = IntegerField()
+
+    class Meta:
+        indexes = ((("name", "row_id"), False),)
+
+
 class AuditValue(Table):
     """The personal values of an entry: can be erased without breaking the chain."""
 
@@ -416,10 +440,42 @@ class StashedAnswer(Table):
     expires_at = UtcDateTimeField(index=True)
 
 
+class DkimKey(Table):
+    """A key that signs and seals mail of a domain (`core.signing_keys`).
+
+    It waits until DNS was seen to show it, is in use then, and retires when the next one is published.
+    """
+
+    id = AutoField()
+    domain = CharField(253)
+    """A name in lower case and A-labels: a mail domain, or one that the settings name."""
+    selector = CharField(63)
+    algorithm = CharField(10)
+    """`rsa` or `ed25519`, as the record's `k=` says (RFC 6376 §3.6.1, RFC 8463 §4.2)."""
+    record = TextField()
+    """The TXT record of its public half."""
+    sealed = BlobField(null=True)
+    """The private half, encrypted; None after it was erased."""
+    created_at = UtcDateTimeField()
+    published_at = UtcDateTimeField(null=True)
+    """When DNS was first seen to show the record."""
+    retired_at = UtcDateTimeField(null=True)
+    missing_since = UtcDateTimeField(null=True)
+    """Since when DNS clearly does not show a key that is in use."""
+
+    class Meta:
+        indexes = ((("domain", "selector"), True),)
+
+    @property
+    def record_name(self) -> str:
+        """Where DNS publishes the record (RFC 6376 §3.6.2.1)."""
+        return f"{self.selector}._domainkey.{self.domain}"
+
+
 TABLES: tuple[type[Table], ...] = (
     Domain, DomainTeam, TeamReading, TeamSync, Person, Identity, Alias, AliasOwner, Recipient, AliasRecipient,
     DeliveryCount, Membership, AccountFact, Waiver, Notice, Problem, Session, RoleGrant, ReservedName,
-    AuditEntry, AuditValue, UsedNonce, StashedAnswer,
+    AuditEntry, AuditSubject, AuditValue, UsedNonce, StashedAnswer, DkimKey,
 )  # fmt: skip
 
 

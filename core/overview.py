@@ -1,16 +1,25 @@
 """What a person sees of their domains: one row each, with the same few queries for 6 and for 40."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from peewee import JOIN, Value
 
 from core.addresses import is_claimable_local_part
+from core.alias_recipients import is_deliverable
 from core.aliases import ClaimProblem, local_part_of
+from core.delivery import why_refused
 from core.eligibility import Decision
-from core.models import Alias, AliasRecipient, Domain, Person, Recipient, ReservedName
+from core.facts import Answer
+from core.models import MOST_ID, Alias, AliasRecipient, Domain, Person, Recipient, ReservedName
+from core.recipients import suggested_recipient
 from core.reserved import is_reserved
-from core.routing import AliasFacts, Entitlement, Fate, Hold, RouteRecipient, Switch, alias_fate
+from core.routing import LATER_LASTS, AliasFacts, Entitlement, Fate, Hold, RouteRecipient, Switch, alias_fate
 from core.standing import standings_of
+
+CHECK_EVERY = timedelta(minutes=15)
+"""How often the directory is asked about everyone: the schedule's own number."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +27,26 @@ class AliasView:
     """One of a person's aliases, with its recipients in order and what mail gets now."""
 
     alias: Alias
-    recipients: Sequence[Recipient]
+    rows: Sequence[AliasRecipient]
     fate: Fate
+
+    @property
+    def recipients(self) -> Sequence[Recipient]:
+        """The recipients in order, those that wait for another's place left out."""
+        return [row.recipient for row in self.rows if row.replaces is None]
+
+    @property
+    def later_ends(self) -> datetime | None:
+        """When "try later" becomes "refused", while senders hear that."""
+        if self.fate is Fate.OFF_LATER:
+            return self.alias.switched_at + LATER_LASTS  # type: ignore[no-any-return]
+        if self.fate is Fate.NO_RECIPIENT_YET and self.alias.unreachable_since is not None:
+            return self.alias.unreachable_since + LATER_LASTS  # type: ignore[no-any-return]
+        return None
+
+    def waiting_for(self, recipient: Recipient) -> Recipient | None:
+        """Return the one that takes a recipient's place as soon as it is proven."""
+        return next((row.recipient for row in self.rows if row.replaces == recipient.id), None)
 
 
 @dataclass(frozen=True)
@@ -34,16 +61,54 @@ class DomainRow:
     problem: ClaimProblem | None = None
     """Why the name cannot be claimed even by someone who is entitled."""
 
+    @property
+    def has_own_name(self) -> bool:
+        """Whether the name that the person would get is theirs already."""
+        return any(view.alias.local_part == self.local_part for view in self.aliases)
 
-def domain_rows(person: Person, now: datetime) -> list[DomainRow]:
-    """Make the rows of all domains for a person."""
+    @property
+    def next_check(self) -> datetime | None:
+        """When the schedule asks the directory again, None when it was never asked."""
+        read_at = self.decision.oldest_reading
+        return None if read_at is None else read_at + CHECK_EVERY
+
+
+@dataclass(frozen=True)
+class Failing:
+    """A recipient whose server refuses mail for it for good, behind one of a person's aliases."""
+
+    alias: Alias
+    recipient: Recipient
+
+    @property
+    def why(self) -> str:
+        """Our own sentence on it."""
+        return why_refused(self.recipient.failing_with or "")
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Everything of a person's home page."""
+
+    rows: Sequence[DomainRow]
+    """Their own addresses first, then what they may claim, then the others."""
+    failing: Sequence[Failing]
+    has_recipient: bool
+    """Whether a claim needs no word on where mail shall go."""
+    suggested: str
+    """What that word may be."""
+
+
+def overview_of(person: Person, now: datetime) -> Overview:
+    """Load everything of a person's home page."""
     local_part = local_part_of(person)
     own: dict[int, list[AliasView]] = {}
-    for view in alias_views(person, now):
+    views = alias_views(person, now)
+    for view in views:
         own.setdefault(view.alias.domain_id, []).append(view)
     standings = standings_of(person, now)
     problems = _problems(person, local_part, [standing.domain.id for standing in standings])
-    return [
+    rows = [
         DomainRow(
             standing.domain,
             standing.decision,
@@ -53,30 +118,68 @@ def domain_rows(person: Person, now: datetime) -> list[DomainRow]:
         )
         for standing in standings
     ]
+    proven = (Recipient.person == person) & Recipient.verified_at.is_null(False)
+    return Overview(
+        sorted(rows, key=_rank),
+        failing_among(views),
+        Recipient.select().where(proven).exists(),
+        suggested_recipient(person, [standing.domain.name for standing in standings]),
+    )
+
+
+_ANSWERS = [Answer.YES, Answer.UNKNOWN, Answer.NO]
+
+
+def _rank(row: DomainRow) -> tuple[bool, int]:
+    return not row.aliases, _ANSWERS.index(row.decision.answer)
 
 
 def alias_views(person: Person, now: datetime, alias_id: int | None = None) -> list[AliasView]:
     """Load a person's aliases that are not given up, or one of them."""
     query = (
-        Alias.select(Alias, Domain)
+        Alias.select(Alias, Domain, AliasRecipient, Recipient)
         .join(Domain)
+        .join_from(Alias, AliasRecipient, JOIN.LEFT_OUTER, attr="row")
+        .join(Recipient, JOIN.LEFT_OUTER)
         .where(Alias.person == person, Alias.switch != Switch.GIVEN_UP, Domain.removed_at.is_null())
-        .order_by(Alias.id)
+        .order_by(Alias.id, AliasRecipient.position, AliasRecipient.id)
     )
-    aliases = [alias for alias in query if alias_id in (None, alias.id)]
-    recipients: dict[int, list[Recipient]] = {}
-    rows = (
-        AliasRecipient.select(AliasRecipient, Recipient)
+    if alias_id is not None:
+        if not 0 < alias_id < MOST_ID:
+            return []
+        query = query.where(Alias.id == alias_id)
+    aliases: dict[int, Alias] = {}
+    rows: dict[int, list[AliasRecipient]] = {}
+    for alias in query:
+        aliases.setdefault(alias.id, alias)
+        row = getattr(alias, "row", None)
+        rows.setdefault(alias.id, []).extend([] if row is None or row.id is None else [row])
+    return [_view(alias, rows[alias.id], now) for alias in aliases.values()]
+
+
+def failing_of(person: Person, now: datetime) -> list[Failing]:
+    """Return which recipients of a person's aliases are failing."""
+    query = (
+        AliasRecipient.select()
+        .join(Alias)
+        .switch(AliasRecipient)
         .join(Recipient)
-        .where(AliasRecipient.alias.in_([alias.id for alias in aliases]))
-        .order_by(AliasRecipient.position)
+        .where(Alias.person == person, Recipient.failing_since.is_null(False))
     )
-    for row in rows:
-        recipients.setdefault(row.alias_id, []).append(row.recipient)
-    return [_view(alias, recipients.get(alias.id, []), now) for alias in aliases]
+    return failing_among(alias_views(person, now)) if query.exists() else []
 
 
-def _view(alias: Alias, recipients: list[Recipient], now: datetime) -> AliasView:
+def failing_among(views: Sequence[AliasView]) -> list[Failing]:
+    """Return each recipient that is failing once, with the first alias that it stands behind."""
+    found: dict[int, Failing] = {}
+    for view in views:
+        for row in view.rows:
+            if row.recipient.failing_since is not None and is_deliverable(row.recipient, view.alias):
+                found.setdefault(row.recipient_id, Failing(view.alias, row.recipient))
+    return list(found.values())
+
+
+def _view(alias: Alias, rows: list[AliasRecipient], now: datetime) -> AliasView:
     facts = AliasFacts(
         alias.id,
         Entitlement(alias.entitlement),
@@ -85,29 +188,26 @@ def _view(alias: Alias, recipients: list[Recipient], now: datetime) -> AliasView
         Hold(alias.hold),
         alias.grace_until,
         alias.unreachable_since,
-        [RouteRecipient(row.address, _is_deliverable(row, alias)) for row in recipients],
+        [RouteRecipient(row.recipient.address, is_deliverable(row.recipient, alias)) for row in rows],
     )
-    return AliasView(alias, recipients, alias_fate(facts, now))
+    return AliasView(alias, rows, alias_fate(facts, now))
 
 
-def _is_deliverable(recipient: Recipient, alias: Alias) -> bool:
-    """Whether mail may go there, as the relay's query says: proven by the owner, or imported."""
-    if recipient.imported_at is not None:
-        return True
-    return recipient.verified_at is not None and recipient.person_id == alias.person_id
-
-
-def _problems(person: Person, local_part: str | None, domains: Sequence[int]) -> Mapping[int, ClaimProblem]:
-    """Say for each domain why this name cannot be claimed there, in two queries for all domains."""
+def _problems(person: Person, local_part: str | None, domains: Collection[int]) -> Mapping[int, ClaimProblem]:
+    """Say for each domain why this name cannot be claimed there, in one query for all domains."""
     if local_part is None:
         return {}
     if not is_claimable_local_part(local_part):
         return dict.fromkeys(domains, ClaimProblem.IMPOSSIBLE)
     if is_reserved(local_part):
         return dict.fromkeys(domains, ClaimProblem.RESERVED)
-    kept_back = {row.domain_id for row in ReservedName.select().where(ReservedName.local_part == local_part)}
-    problems = {i: ClaimProblem.RESERVED for i in domains if i in kept_back or None in kept_back}
     others = (Alias.person != person) | Alias.person.is_null()
-    for row in Alias.select(Alias.domain).where(Alias.local_part == local_part, others):
-        problems.setdefault(row.domain_id, ClaimProblem.TAKEN)
-    return problems
+    named = Alias.domain.in_(domains) & (Alias.local_part == local_part)  # as the unique index has it
+    taken = Alias.select(Alias.domain, Value(1)).where(named, others)
+    kept = ReservedName.select(ReservedName.domain, Value(0)).where(ReservedName.local_part == local_part)
+    found = list(taken.union_all(kept).tuples())
+    kept_back = {domain for domain, is_taken in found if not is_taken}
+    problems = {domain: ClaimProblem.TAKEN for domain, is_taken in found if is_taken}
+    return problems | {
+        domain: ClaimProblem.RESERVED for domain in domains if domain in kept_back or None in kept_back
+    }

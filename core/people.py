@@ -42,6 +42,8 @@ class SignIn:
     email_proven: bool = False
     display_name: str = ""
     language: str | None = None
+    authenticated_at: datetime | None = None
+    """When the person last gave the password, as far as the provider says."""
 
 
 def sign_in(arrival: SignIn, reading: PersonReading, now: datetime) -> tuple[Person, str]:
@@ -95,7 +97,7 @@ def _open(person: Person, arrival: SignIn, reading: PersonReading, now: datetime
     store_reading(person, reading, now)
     _first_recipient(person, now)
     provide([person], now)
-    return open_session(person, now)
+    return open_session(person, now, arrival.authenticated_at)
 
 
 def _identity_of(arrival: SignIn) -> Identity | None:

@@ -7,6 +7,7 @@ from typing import Any
 from peewee import IntegrityError, chunked, fn
 
 from core.addresses import parse_address
+from core.alias_recipients import attach, mark_reachable
 from core.aliases import local_part_of, name_problem
 from core.audit import Actor, record
 from core.database import connection, write
@@ -15,7 +16,6 @@ from core.eligibility import decide
 from core.models import Alias, Domain, DomainTeam, Membership, Person
 from core.notices import tell_admins, tell_person
 from core.ownership import lock_people
-from core.recipients import attach, mark_reachable
 from core.roles import first_recipient
 from core.routing import Entitlement, Switch
 from core.standing import facts_of_all, rules_of_all

@@ -36,6 +36,7 @@ class Job(StrEnum):
     KEEP_UP = "workers.jobs.keep_up"
     SEND_NOTICES = "workers.jobs.send_notices"
     SWEEP = "workers.jobs.sweep"
+    CHECK_SIGNING_KEYS = "workers.jobs.check_signing_keys"
 
 
 _QUEUE_OF = {
@@ -46,6 +47,7 @@ _QUEUE_OF = {
     Job.KEEP_UP: "sync",
     Job.SEND_NOTICES: "mail",
     Job.SWEEP: "sync",
+    Job.CHECK_SIGNING_KEYS: "sync",
 }
 
 

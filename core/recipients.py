@@ -2,11 +2,23 @@
 
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from core.addresses import AddressError, parse_address
+from core.alias_recipients import (
+    aliases_with,
+    arrange,
+    attach,
+    is_deliverable,
+    mark_reachable,
+    put_in_place,
+    rows_of,
+    take_place,
+    tell_changed,
+    tell_removed,
+)
 from core.audit import Actor, record
 from core.database import write
 from core.domains import is_ours
@@ -21,6 +33,9 @@ RESEND_AFTER = timedelta(minutes=1)
 DAY = timedelta(days=1)
 PROOFS_A_DAY = 20
 PROOF = "verify-recipient"
+CHANGED = ("recipients-changed", "recipient-removed")
+CHANGE_MAILS_A_DAY = 60
+"""Of these kinds a person's recipients together get at most about so many."""
 
 
 class RecipientProblem(ValueError):
@@ -63,9 +78,9 @@ def recipient_for(person: Person, text: str, now: datetime) -> Recipient:
     return recipient
 
 
-def suggested_recipient(person: Person) -> str:
-    """Return the sign-in address when it can be a recipient, else an empty text."""
-    if not person.sign_in_email or is_ours(parse_address(person.sign_in_email).domain):
+def suggested_recipient(person: Person, ours: Collection[str]) -> str:
+    """Return the sign-in address when it can be a recipient, else an empty text. ours: our domains."""
+    if not person.sign_in_email or parse_address(person.sign_in_email).domain in ours:
         return ""
     return str(person.sign_in_email)
 
@@ -85,12 +100,6 @@ def ask_for_proof(recipient: Recipient, now: datetime) -> None:
     tell_recipient(recipient, PROOF, {"recipient": recipient.id}, key, now)
 
 
-def attach(alias: Alias, recipient: Recipient) -> None:
-    """Put a recipient at the end of an alias. In a transaction."""
-    position = AliasRecipient.select().where(AliasRecipient.alias == alias).count()
-    AliasRecipient.create(alias=alias, recipient=recipient, position=position)
-
-
 def add_recipient(person_id: int, alias_id: int, text: str, now: datetime) -> Recipient:
     """Add a recipient to one's own alias.
 
@@ -100,86 +109,118 @@ def add_recipient(person_id: int, alias_id: int, text: str, now: datetime) -> Re
     with write():
         person = lock_person(person_id)
         alias = own_alias(person, alias_id)
+        _limit_changes(person, now)
         recipient = recipient_for(person, text, now)
-        there = [row.recipient_id for row in AliasRecipient.select().where(AliasRecipient.alias == alias)]
-        if recipient.id in there:
+        rows = rows_of(alias)
+        if recipient.id in [row.recipient_id for row in rows]:
             raise RecipientProblem("Mail for this address goes there already.")
-        if len(there) >= MAX_RECIPIENTS:
+        if len([row for row in rows if row.replaces is None]) >= MAX_RECIPIENTS:
             raise RecipientProblem(f"An address has at most {MAX_RECIPIENTS} recipients. Take one out first.")
         attach(alias, recipient)
         mark_reachable(alias, now)
         subjects = {"alias": alias.id, "recipient": recipient.id, "person": person.id}
         record(Actor.person(person.id), "recipient-added", subjects, {"address": recipient.address}, now)
+        if is_deliverable(recipient, alias):
+            tell_changed([alias], now)
         return recipient
 
 
-def set_recipients(person_id: int, alias_id: int, recipient_ids: Sequence[int], now: datetime) -> None:
-    """Set which recipients an alias has, and in which order; only those it has already may stand there.
+def replace_recipient(
+    person_id: int, alias_id: int, old_id: int, text: str, now: datetime, *, everywhere: bool
+) -> Recipient:
+    """Let another address take a recipient's place: at once when it is proven, else as soon as it is.
 
-    Raises NotYours when the alias or one of the recipients is not the person's.
+    text: the new address as typed. everywhere: on every alias of the person that uses the old one, not
+    on this one alone. Returns the new recipient. Raises RecipientProblem for one that cannot be it, and
+    NotYours when the alias is not the person's or the old one is not a recipient of it.
     """
-
-    def as_given(before: list[int]) -> Sequence[int]:
-        if len(set(recipient_ids)) != len(recipient_ids) or not set(recipient_ids) <= set(before):
-            raise NotYours("no such recipient of this alias")
-        return recipient_ids
-
-    _reorder(person_id, alias_id, as_given, now)
+    with write():
+        person = lock_person(person_id)
+        alias = own_alias(person, alias_id)
+        old = _recipient_of(alias, old_id)
+        _limit_changes(person, now)
+        new = recipient_for(person, text, now)
+        if new == old:
+            raise RecipientProblem("This is the mailbox that it is now.")
+        aliases = aliases_with(old, person) if everywhere else [alias]
+        for each in aliases:
+            put_in_place(Actor.person(person.id), each, old, new, now)
+        if is_deliverable(new, alias):
+            tell_changed(aliases, now)
+        return new
 
 
 def remove_recipient(person_id: int, alias_id: int, recipient_id: int, now: datetime) -> None:
     """Take a recipient out of an alias; does nothing when it is out already.
 
-    Raises NotYours when the alias or the recipient is not the person's.
+    Raises RecipientProblem after too many changes, and NotYours when the alias or the recipient is not
+    the person's.
     """
-    _check_own(person_id, recipient_id)
-    _reorder(person_id, alias_id, lambda before: [i for i in before if i != recipient_id], now)
-
-
-def move_up(person_id: int, alias_id: int, recipient_id: int, now: datetime) -> None:
-    """Move a recipient one place up; does nothing when it is the first or gone.
-
-    Raises NotYours when the alias or the recipient is not the person's.
-    """
-    _check_own(person_id, recipient_id)
-
-    def moved(before: list[int]) -> Sequence[int]:
-        at = before.index(recipient_id) if recipient_id in before else 0
-        return [*before[: at - 1], recipient_id, before[at - 1], *before[at + 1 :]] if at else before
-
-    _reorder(person_id, alias_id, moved, now)
-
-
-def _check_own(person_id: int, recipient_id: int) -> None:
-    recipient = by_id(Recipient, recipient_id)
-    if recipient is None or recipient.person_id != person_id:
-        raise NotYours("no such recipient of this person")
-
-
-def _reorder(
-    person_id: int, alias_id: int, change: Callable[[list[int]], Sequence[int]], now: datetime
-) -> None:
-    """Change the order inside the transaction, so that two tabs do not undo each other."""
     with write():
         person = lock_person(person_id)
         alias = own_alias(person, alias_id)
-        known = {recipient.id: recipient for recipient in recipients_of(alias)}
-        before = list(known)
-        after = list(change(before))
-        if after == before:
-            return
-        AliasRecipient.delete().where(AliasRecipient.alias == alias).execute()
-        for recipient_id in after:
-            attach(alias, known[recipient_id])
-        mark_reachable(alias, now)
-        values = {
-            "alias": alias.text,
-            "before": [known[i].address for i in before],
-            "after": [known[i].address for i in after],
-        }
-        record(
-            Actor.person(person.id), "recipients-set", {"alias": alias.id, "person": person.id}, values, now
-        )
+        recipient = _recipient_of(alias, recipient_id, person)
+        _limit_changes(person, now)
+        was_there = _reorder(person, alias, lambda before: [i for i in before if i != recipient_id], now)
+        if was_there and is_deliverable(recipient, alias):
+            tell_removed(alias, recipient, now)
+            tell_changed([alias], now)
+
+
+def move(person_id: int, alias_id: int, recipient_id: int, by: int, now: datetime) -> None:
+    """Move a recipient so many places down, up when negative; one at the end or gone stays as it is.
+
+    Raises NotYours when the alias or the recipient is not the person's.
+    """
+
+    def moved(before: list[int]) -> list[int]:
+        if recipient_id not in before:
+            return before
+        to = before.index(recipient_id) + by
+        rest = [i for i in before if i != recipient_id]
+        return [*rest[: max(to, 0)], recipient_id, *rest[max(to, 0) :]]
+
+    with write():
+        person = lock_person(person_id)
+        alias = own_alias(person, alias_id)
+        _recipient_of(alias, recipient_id, person)
+        _reorder(person, alias, moved, now)
+
+
+def _recipient_of(alias: Alias, recipient_id: int, person: Person | None = None) -> Recipient:
+    """Return a recipient that the alias has, or with `person` one of that person's; else raise NotYours."""
+    recipient = by_id(Recipient, recipient_id)
+    if recipient is None:
+        raise NotYours("no such recipient")
+    if person is not None and recipient.person_id == person.id:
+        return recipient  # type: ignore[no-any-return]
+    if recipient not in recipients_of(alias):
+        raise NotYours("no such recipient of this alias")
+    return recipient  # type: ignore[no-any-return]
+
+
+def _limit_changes(person: Person, now: datetime) -> None:
+    """Each change writes to the working recipients, so there is an end to it."""
+    today = Notice.kind.in_(CHANGED) & (Notice.person == person) & (Notice.made_at > now - DAY)
+    if Notice.select().where(today).count() >= CHANGE_MAILS_A_DAY:
+        raise RecipientProblem("Your mailboxes were changed too often today. Try again tomorrow.")
+
+
+def _reorder(person: Person, alias: Alias, change: Callable[[list[int]], list[int]], now: datetime) -> bool:
+    """Change the order inside the transaction, so that two tabs do not undo each other; say if it changed."""
+    known = {row.recipient_id: row.recipient for row in rows_of(alias)}
+    before = list(known)
+    after = change(before)
+    if after == before:
+        return False
+    arrange(alias, after, now)
+    values = {
+        "alias": alias.text,
+        "before": [known[i].address for i in before],
+        "after": [known[i].address for i in after],
+    }
+    record(Actor.person(person.id), "recipients-set", {"alias": alias.id, "person": person.id}, values, now)
+    return True
 
 
 def resend_proof(person_id: int, recipient_id: int, now: datetime) -> Recipient:
@@ -193,6 +234,8 @@ def resend_proof(person_id: int, recipient_id: int, now: datetime) -> Recipient:
         if recipient is None or recipient.person_id != person_id or recipient.verified_at is not None:
             raise NotYours("no such recipient to prove")
         if recipient.proof_sent_at is not None and now - recipient.proof_sent_at < RESEND_AFTER:
+            if recipient.proof_refused is not None:
+                raise RecipientProblem("A mail was refused there just now. Try again in a minute.")
             raise RecipientProblem("A mail was sent less than a minute ago. Look at the junk folder too.")
         ask_for_proof(recipient, now)
         return recipient  # type: ignore[no-any-return]
@@ -242,30 +285,17 @@ def verify_recipient(token: str, person_id: int, secret_key: str, now: datetime)
         recipient = check_proof(token, person_id, secret_key, now)
         recipient.verified_at, recipient.proof_nonce = now, None
         recipient.save()
-        for row in AliasRecipient.select().where(AliasRecipient.recipient == recipient):
+        actor, values = Actor.person(person_id), {"address": recipient.address}
+        record(actor, "recipient-proven", {"recipient": recipient.id}, values, now)
+        rows = list(AliasRecipient.select().where(AliasRecipient.recipient == recipient))
+        for row in rows:
+            if row.replaces is not None:
+                take_place(actor, row, now)
             mark_reachable(row.alias, now)
-        values = {"address": recipient.address}
-        record(Actor.person(person_id), "recipient-proven", {"recipient": recipient.id}, values, now)
+        tell_changed([row.alias for row in rows], now, but=recipient)
         return recipient
 
 
 def _proof_mac(recipient_id: int, nonce: str, expires: int, secret_key: str) -> str:
     key = derive_key(secret_key, "recipient proof")
     return keyed_hash(key, str(recipient_id), nonce, str(expires))[:32]
-
-
-def mark_reachable(alias: Alias, now: datetime) -> None:
-    """Note since when nobody is there to take an alias's mail, or that somebody is. In a transaction."""
-    proven = (
-        AliasRecipient.select()
-        .join(Recipient)
-        .where(
-            AliasRecipient.alias == alias,
-            Recipient.verified_at.is_null(False) | Recipient.imported_at.is_null(False),
-        )
-        .exists()
-    )
-    since = None if proven else alias.unreachable_since or now
-    if since != alias.unreachable_since:
-        alias.unreachable_since = since
-        alias.save()

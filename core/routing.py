@@ -101,6 +101,8 @@ class RouteRecipient:
     address: str
     deliverable: bool
     """Verified by its owner, or imported by an admin and marked so (invariant 6)."""
+    recipient_id: int = field(default=0, compare=False)
+    """Its row, by which a cache finds what a change of it concerns."""
 
 
 @dataclass(frozen=True)

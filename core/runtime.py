@@ -2,8 +2,10 @@
 
 import logging
 import sys
+from typing import NoReturn
 
 import structlog
+from peewee import DatabaseError
 
 from core import audit, database
 from core.settings import Settings, SettingsError, load_settings
@@ -14,10 +16,28 @@ def start() -> Settings:
     try:
         settings = load_settings()
     except SettingsError as error:
-        sys.stderr.write(f"Waypost cannot start:\n{error}\n")
-        raise SystemExit(78) from None  # EX_CONFIG of sysexits.h
+        refuse(error)
     prepare(settings)
     return settings
+
+
+def refuse(why: object) -> NoReturn:
+    """End the process with sentences on what is wrong and what to do."""
+    sys.stderr.write(f"Waypost cannot start:\n{why}\n")
+    raise SystemExit(78) from None  # EX_CONFIG of sysexits.h
+
+
+def require_tables() -> None:
+    """End the process with a sentence when the database's tables are older than this version.
+
+    A database that is gone for the moment is no reason to end: whoever asks it next says so.
+    """
+    try:
+        pending = database.pending_migrations()
+    except DatabaseError:
+        return
+    if pending:
+        refuse("The tables are older than it: run `waypost migrate`.")
 
 
 def prepare(settings: Settings) -> None:

@@ -12,10 +12,14 @@ LASTS = timedelta(days=30)
 """A session ends this long after it was last used."""
 
 
-def open_session(person: Person, now: datetime) -> str:
-    """Begin a session; return its token, which is stored only as a hash. In a transaction."""
+def open_session(person: Person, now: datetime, authenticated_at: datetime | None = None) -> str:
+    """Begin a session; return its token, which is stored only as a hash. In a transaction.
+
+    authenticated_at: when the person last gave the password, if the provider says so.
+    """
     token = new_token()
-    Session.create(token_hash=token_hash(token), person=person, created_at=now, seen_at=_hour(now))
+    times = {"created_at": now, "seen_at": _hour(now), "authenticated_at": authenticated_at}
+    Session.create(token_hash=token_hash(token), person=person, **times)
     return token
 
 

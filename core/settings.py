@@ -15,6 +15,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from core.addresses import AddressError, parse_address, to_ascii_domain
 
 MIN_SECRET = 32
+TOGETHER = (
+    ("relay_tls_certificate", "relay_tls_key"),
+    ("smarthost_user", "smarthost_password"),
+    ("oidc_issuer", "oidc_client_id"),
+)
+"""Settings of which both or neither are set."""
 
 
 class SettingsError(Exception):
@@ -40,7 +46,9 @@ class Settings(BaseSettings):
         repr=False, description="Signs cookies, forms and verification links. 32 characters or more."
     )
     record_secret: str = Field(
-        repr=False, description="Keys the audit chain and the hashes of erased people. Never change it."
+        repr=False,
+        description="Keys the audit chain and the hashes of erased people, and seals the signing keys. Never "
+        "change it.",
     )
     srs_secrets: CommaList = Field(
         repr=False, description="Key the SRS addresses: the first signs, all of them verify. Comma separated."
@@ -102,7 +110,7 @@ class Settings(BaseSettings):
         default=0, ge=0, le=256, description="Processes of the relay; 0 means one a core."
     )
     relay_memory_limit: int = Field(
-        default=512 * 1024 * 1024,
+        default=256 * 1024 * 1024,
         ge=1024 * 1024,
         description="Memory for messages in flight in one process of the relay, in octets. Past it, 452.",
     )
@@ -116,6 +124,29 @@ class Settings(BaseSettings):
         default=["127.0.0.0/8", "::1/128"],
         description="Networks whose hosts have no limits of their own at the relay, as a Postfix in front.",
     )
+    mail_authentication: Literal["enforce", "mark", "off"] = Field(
+        default="enforce",
+        description="`enforce` refuses mail which its author's domain asks to refuse (DMARC), `mark` only "
+        "says so in the header, `off` checks and seals nothing, for a relay behind a server that does.",
+    )
+    trusted_sealers: CommaList = Field(
+        default=[],
+        description="Domains whose ARC seals vouch for mail that fails DMARC. Comma separated.",
+    )
+    trusted_lists: CommaList = Field(
+        default=[],
+        description="Domains of mailing lists whose mail passes although it fails DMARC. Comma separated.",
+    )
+    trusted_upstreams: CommaList = Field(
+        default=[],
+        description="Networks of your own servers that pass mail on to the relay, such as a backup MX: the "
+        "sender's address is then read from their Received fields. Comma separated.",
+    )
+    dmarc_overrides: CommaList = Field(
+        default=[],
+        description="`domain=none|quarantine|reject`: the strictest DMARC policy that is followed for an "
+        "author's domain and what is below it. Comma separated.",
+    )
     srs_max_age_days: int = Field(
         default=21, ge=1, le=500, description="How many days a rewritten envelope sender leads back."
     )
@@ -126,6 +157,19 @@ class Settings(BaseSettings):
         default=None, description="`address:port` of the DNS resolver. Without it, the system's resolvers."
     )
     project_name: str = Field(default="Waypost", description="Name of the project, shown on every page.")
+    theme_dir: Path | None = Field(
+        default=None, description="Folder with the project's own logo, colours and words: docs/theme.md."
+    )
+    contact_mail: str | None = Field(
+        default=None,
+        description="Where contributors write for help, on the help page. Without it, OPS_ADDRESS.",
+    )
+    contact_matrix: str | None = Field(
+        default=None, description="Matrix room for help, as `#room:example.org`; shown on the help page."
+    )
+    contact_web: str | None = Field(
+        default=None, description="Web page or forum for help, shown on the help page."
+    )
     openid_provider_url: str = Field(
         default="https://login.ubuntu.com/", description="OP identifier of Ubuntu One."
     )
@@ -144,6 +188,30 @@ class Settings(BaseSettings):
     )
     launchpad_web_url: str = Field(
         default="https://launchpad.net/", description="Root of Launchpad's pages, for links."
+    )
+    directory: Literal["launchpad", "roster"] = Field(
+        default="launchpad",
+        description="Where people and teams come from: Launchpad, or the file `ROSTER_FILE` "
+        "([Directories](directories.md)).",
+    )
+    roster_file: Path | None = Field(
+        default=None, description="The roster, a `.toml` or `.csv` file, for `DIRECTORY=roster`."
+    )
+    oidc_issuer: str | None = Field(
+        default=None,
+        description="Issuer of the OpenID Connect provider with which people sign in, exactly as its "
+        "discovery document writes it. Without it, they sign in with Ubuntu One.",
+    )
+    oidc_client_id: str | None = Field(
+        default=None,
+        description="Client id of this portal there. Its redirect URI is `PUBLIC_URL/login/oidc`.",
+    )
+    oidc_client_secret: str | None = Field(
+        default=None, repr=False, description="Client secret of this portal there, if it has one."
+    )
+    oidc_name: str | None = Field(
+        default=None,
+        description="The provider's name on the sign-in button. Without it, the issuer's host name.",
     )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
@@ -198,13 +266,27 @@ class Settings(BaseSettings):
         except AddressError as error:
             raise ValueError(f"must be a host name such as mx.example.org ({error})") from None
 
-    @field_validator("ops_address", "mail_from")
+    @field_validator("ops_address", "mail_from", "contact_mail")
     @classmethod
-    def _mail_address(cls, value: str) -> str:
+    def _mail_address(cls, value: str | None) -> str | None:
         try:
-            return parse_address(value).text
+            return None if value is None else parse_address(value).text
         except AddressError as error:
             raise ValueError(f"must be a mail address ({error})") from None
+
+    @field_validator("contact_matrix")
+    @classmethod
+    def _matrix_room(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"#[^\s:/?#]+:[A-Za-z0-9.:\[\]-]+", value):
+            raise ValueError("must be a Matrix room such as #room:example.org")
+        return value
+
+    @field_validator("contact_web")
+    @classmethod
+    def _web_page(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^\s/?#]+[^\s]*", value):
+            raise ValueError("must be a web address such as https://example.org/help")
+        return value
 
     @field_validator("redis_url")
     @classmethod
@@ -226,6 +308,21 @@ class Settings(BaseSettings):
         if not value.startswith(("https://", "http://")):
             raise ValueError("must be a web address")
         return value.rstrip("/") + "/"
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _issuer(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        _port(parts)
+        if not parts.hostname or parts.query or parts.fragment or parts.username:
+            raise ValueError("must be the issuer's address, such as https://login.example.org/realms/project")
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
+            raise ValueError("must begin with https (http on loopback only)")
+        if len(value) > 255:
+            raise ValueError("must have 255 characters at most")
+        return value
 
     @field_validator("log_level")
     @classmethod
@@ -250,7 +347,28 @@ class Settings(BaseSettings):
             split_host_port(value)
         return value
 
-    @field_validator("relay_trusted_networks")
+    @field_validator("trusted_sealers", "trusted_lists")
+    @classmethod
+    def _domains(cls, value: list[str]) -> list[str]:
+        try:
+            return [to_ascii_domain(item) for item in value]
+        except AddressError as error:
+            raise ValueError(f"must be domains such as lists.example.org ({error})") from None
+
+    @field_validator("dmarc_overrides")
+    @classmethod
+    def _overrides(cls, value: list[str]) -> list[str]:
+        for item in value:
+            domain, _, policy = item.partition("=")
+            if policy not in ("none", "quarantine", "reject"):
+                raise ValueError("must be like example.org=quarantine (or none, or reject)")
+            try:
+                to_ascii_domain(domain)
+            except AddressError as error:
+                raise ValueError(f"must begin with a domain ({error})") from None
+        return value
+
+    @field_validator("relay_trusted_networks", "trusted_upstreams")
     @classmethod
     def _networks(cls, value: list[str]) -> list[str]:
         for item in value:
@@ -262,14 +380,19 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
-        if (self.relay_tls_certificate is None) != (self.relay_tls_key is None):
-            raise ValueError("RELAY_TLS_CERTIFICATE and RELAY_TLS_KEY: set both or neither")
+        for one, other in TOGETHER:
+            if (getattr(self, one) is None) != (getattr(self, other) is None):
+                raise ValueError(f"{one.upper()} and {other.upper()}: set both or neither")
         if self.relay_memory_limit < 2 * self.message_size_limit:
             raise ValueError("RELAY_MEMORY_LIMIT must be at least twice MESSAGE_SIZE_LIMIT")
-        if (self.smarthost_user is None) != (self.smarthost_password is None):
-            raise ValueError("SMARTHOST_USER and SMARTHOST_PASSWORD: set both or neither")
         if self.smarthost_user is not None and self.smarthost is None:
             raise ValueError("SMARTHOST_USER is set, but SMARTHOST is not")
+        if (self.directory == "roster") != (self.roster_file is not None):
+            raise ValueError("DIRECTORY=roster and ROSTER_FILE: set both or neither")
+        if self.oidc_client_secret is not None and self.oidc_issuer is None:
+            raise ValueError("OIDC_CLIENT_SECRET is set, but OIDC_ISSUER is not")
+        if self.oidc_issuer is not None and self.directory == "launchpad":
+            raise ValueError("OIDC_ISSUER needs DIRECTORY=roster: Launchpad knows Ubuntu One's people alone")
         if self.openid_origin_mismatch:
             raise ValueError(
                 "OPENID_PROVIDER_URL, OPENID_ENDPOINT and OPENID_CLAIMED_ID_PREFIX must name the same host"
@@ -281,6 +404,18 @@ class Settings(BaseSettings):
         """Whether the three OpenID addresses do not share scheme, host and port."""
         urls = (self.openid_provider_url, self.openid_endpoint, self.openid_claimed_id_prefix)
         return len({urlsplit(url)[:2] for url in urls}) != 1
+
+    @property
+    def identity_issuer(self) -> str:
+        """The issuer of the identities that sign in here."""
+        return self.oidc_issuer or self.openid_provider_url
+
+    @property
+    def provider_name(self) -> str:
+        """What people call the sign-in provider."""
+        if self.oidc_issuer is None:
+            return "Ubuntu One"
+        return self.oidc_name or str(urlsplit(self.oidc_issuer).hostname)
 
     @property
     def broker_url(self) -> str:

@@ -2,6 +2,7 @@
 
 import re
 import smtplib
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -27,15 +28,56 @@ class Submission:
     code: str = ""
 
 
-def submit(socket: Path, to: str, message: bytes) -> Submission:
+@dataclass(frozen=True)
+class Step:
+    """One step of a mail's way, as the relay tells it; for the eyes of who sent it, stored nowhere."""
+
+    recipient: str
+    """Empty for what the relay itself does."""
+    stage: str
+    """`accepted` by the relay; then, a recipient, `dns` when that fails, `connect`, `greeting`, `ehlo`,
+    `starttls`, `auth`, `mail`, `rcpt`, `data`, `content`; and `result` with how it ended and its code."""
+    words: str = ""
+    """The other server's own."""
+
+
+ACCEPTED = Step("", "accepted")
+
+
+class _Relay(smtplib.LMTP):
+    """The relay's socket; hears its preliminary replies, which XSTEPS asks for (`relay.submission`)."""
+
+    note: Callable[[Step], None] | None = None
+
+    def getreply(self) -> tuple[int, bytes]:
+        code, text = super().getreply()
+        while code // 100 == 1:
+            if self.note is not None:
+                recipient, stage, words, *_ = [*text.decode("utf-8", "replace")[6:].split("\t"), "", ""]
+                self.note(Step(recipient, stage, words))
+            code, text = super().getreply()
+        return code, text
+
+    def data(self, msg: bytes | bytearray | str) -> tuple[int, bytes]:  # type: ignore[override]
+        if self.note is not None:
+            self.note(ACCEPTED)
+        return super().data(msg)
+
+
+def submit(socket: Path, to: str, message: bytes, note: Callable[[Step], None] | None = None) -> Submission:
     """Submit one mail and wait for the destination's answer.
 
-    socket: the setting RELAY_SOCKET. No error is raised: a relay that is not there means later.
+    socket: the setting RELAY_SOCKET. note: hears each step when it is made. No error is raised: a
+    relay that is not there means later.
     """
     delivered = Submission(Outcome.TRY_LATER, "4.4.1")
     options = ["SMTPUTF8"] if parse_address(to).needs_smtputf8 else []
     try:
-        with smtplib.LMTP(str(socket.absolute()), local_hostname="localhost", timeout=PATIENCE) as relay:
+        with _Relay(str(socket.absolute()), local_hostname="localhost", timeout=PATIENCE) as relay:
+            if note is not None:
+                relay.ehlo_or_helo_if_needed()
+                relay.note = note
+                relay.docmd("XSTEPS")
             relay.sendmail("", [to], message, mail_options=options)
             delivered = Submission(Outcome.DELIVERED, "2.0.0")
     except smtplib.SMTPRecipientsRefused as error:

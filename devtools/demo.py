@@ -23,10 +23,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="script/demo", description=__doc__)
     parser.add_argument("--check", action="store_true", help="do the main job over HTTP and SMTP, then stop")
     parser.add_argument("--port", type=int, default=0, help="the portal's port (a free one when not given)")
+    parser.add_argument("--roster", action="store_true", help="a roster file and OIDC instead of Launchpad")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        with Stack(portal_port=options.port) as stack:
+        with Stack(portal_port=options.port, roster=options.roster) as stack:
             if options.check:
                 sys.exit(0 if Check(stack).run() else 1)
             print(welcome(stack), flush=True)
@@ -40,13 +41,13 @@ def main() -> None:
 def welcome(stack: Stack) -> str:
     """Say where everything is and what to try."""
     return f"""
-Waypost is running on this machine, with a pretend Launchpad, Ubuntu One, DNS and mailboxes.
+Waypost is running on this machine, in a pretend world of people, sign-in, DNS and mailboxes.
 
   Portal         {stack.portal_url}
   Mail catcher   {stack.world["catcher_url"]}     every mail of the demo arrives here
   Relay (SMTP)   127.0.0.1:{stack.relay_port}
 
-Open the portal, press “Log in with Ubuntu One”, choose a person (ada is a good first one) and
+Open the portal, press “Log in with {stack.provider_name}”, choose a person (ada is a good first one) and
 claim an address. Then send mail to it:
 
   script/send --to ada@ubuntu.com --port {stack.relay_port}
@@ -90,7 +91,7 @@ class Check:
     def _steps(self) -> list[tuple[str, Callable[[], object]]]:
         return [
             ("an unknown address is refused with 550 5.1.1", self._refused_before),
-            ("sign in with Ubuntu One", self._sign_in),
+            (f"sign in with {self.stack.provider_name}", self._sign_in),
             ("see a row for each of the six domains, and why", self._see_rows),
             ("claim ada@ubuntu.com in one press", self._claim),
             ("the admins are told about the new address", self._admins_told),
@@ -113,7 +114,7 @@ class Check:
         raise PageProblem("the relay took mail for an address that nobody has")
 
     def _sign_in(self) -> None:
-        self.visitor.open(self.stack.portal_url).press("Log in with Ubuntu One")
+        self.visitor.open(self.stack.portal_url).press(f"Log in with {self.stack.provider_name}")
         self.visitor.press("ada", person="ada").expect("Your addresses")
 
     def _see_rows(self) -> None:
@@ -145,7 +146,7 @@ class Check:
             raise PageProblem("no link to the address page")
         self.visitor.open(self.stack.portal_url + found[1])
         self.visitor.press("Another mailbox", recipient="ada.second@mail.example.org")
-        self.visitor.expect("open the link in the mail we sent there")
+        self.visitor.expect("Open the link in the mail we sent there")
 
     def _proof_arrives(self) -> None:
         mail = self._wait_for_mail("ada.second@mail.example.org", "Confirm that mail")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +21,7 @@ __all__ = [
     "WorldError",
     "big_world",
     "demo_world",
+    "roster_of",
 ]
 
 UBUNTU_TEAMS = {
@@ -164,6 +167,25 @@ def _add_teams(world: World) -> None:
         expired = ["emre"] if name == "ubuntumembers" else []
         team = Team(name, display_name, _FIRST_DAY, owner="kaia")
         world.add_team(team, members=members[name], expired=expired)
+
+
+def roster_of(world: World, by_address: Collection[str] = ("hana", "ivo")) -> str:
+    """The people of a world with an active account as a roster in TOML; some are known by their address."""
+    tables = []
+    for account in world.accounts():
+        if account.on_launchpad and account.is_valid:
+            who = ("email", account.email) if account.name in by_address else ("id", account.suffixes[0])
+            fields = {
+                **dict([who]),
+                "name": account.name,
+                "display_name": account.display_name,
+                "teams": [team.name for team in world.super_teams(account.name)],
+                "code_of_conduct": account.coc_signed,
+            }
+            # A JSON text, list or boolean is also one of TOML.
+            lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items()]
+            tables.append("\n".join(["[[people]]", *lines]))
+    return "\n\n".join(tables) + "\n"
 
 
 def big_world(people: int, teams: int = 1) -> World:

@@ -1,8 +1,9 @@
-"""`script/screenshots`: pictures of the pages, desktop, phone and dark, into `docs/screenshots/`."""
+"""`script/screenshots [FOLDER]`: pictures of the pages, desktop, phone and dark, into `docs/screenshots/`."""
 
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -39,6 +40,9 @@ def pictures(browser: Browser, stack: Stack, view: str, folder: Path) -> None:
     page = browser.new_context(**VIEWS[view]).new_page()
     page.goto(stack.portal_url)
     shoot(page, folder, f"front-{view}")
+    for name, path in {"domain": "/d/kubuntu.org", "help": "/help", "privacy": "/privacy"}.items():
+        page.goto(stack.portal_url + path)
+        shoot(page, folder, f"{name}-{view}")
     sign_in(page, stack.portal_url, "bruno")
     shoot(page, folder, f"home-not-entitled-{view}")
     page.get_by_role("button", name="Sign out").click()
@@ -49,14 +53,18 @@ def pictures(browser: Browser, stack: Stack, view: str, folder: Path) -> None:
         page.get_by_role("link", name="kaia@ubuntu.com").wait_for()
     shoot(page, folder, f"home-{view}")
     page.get_by_role("link", name="kaia@ubuntu.com").click()
-    page.get_by_label("Another mailbox").fill("not an address")
+    page.get_by_label("Another mailbox", exact=True).fill("not an address")
     page.get_by_role("button", name="Add", exact=True).click()
     page.get_by_role("alert").wait_for()
     shoot(page, folder, f"address-error-{view}")
-    page.get_by_label("Another mailbox").fill(f"kaia.{view}@mail.example.org")
+    page.get_by_label("Another mailbox", exact=True).fill(f"kaia.{view}@mail.example.org")
     page.get_by_role("button", name="Add", exact=True).click()
-    page.get_by_text(f"kaia.{view}@mail.example.org").wait_for()
+    page.get_by_text(f"kaia.{view}@mail.example.org").first.wait_for()
     shoot(page, folder, f"address-{view}")
+    page.get_by_role("button", name="Send me a test mail").click()
+    # The next view comes within the minute in which there is no second one, and shows that.
+    page.get_by_role("button", name="Send another").or_(page.get_by_role("alert")).wait_for()
+    shoot(page, folder, f"address-tested-{view}")
     page.goto(f"{stack.portal_url}/recipients/verify/broken")
     shoot(page, folder, f"verify-refused-{view}")
     page.goto(f"{stack.portal_url}/nowhere")
@@ -66,7 +74,7 @@ def pictures(browser: Browser, stack: Stack, view: str, folder: Path) -> None:
 
 def main() -> None:
     """Make all pictures."""
-    folder = ROOT / "docs" / "screenshots"
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
     with Stack() as stack, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)

@@ -12,6 +12,7 @@ from typing import Any
 
 from devtools.catcher import MailCatcher
 from devtools.launchpad import PROVIDER_PREFIXES, PretendLaunchpad
+from devtools.oidc import PretendOidc
 from devtools.people import demo_world
 from devtools.resolver import PretendResolver
 from devtools.ubuntu_one import PretendUbuntuOne
@@ -22,7 +23,7 @@ OUTSIDE_DOMAINS = ("home.example.net", "mail.example.org", "post.example.com")
 
 
 class PretendServers:
-    """Launchpad, Ubuntu One, resolver, mail catcher and a control port, over one world.
+    """Launchpad, Ubuntu One, an OIDC provider, resolver, mail catcher and a control port, over one world.
 
     Every port may be 0 for a free one. The control port takes the resolver's orders at `/_control` and
     answers any other path with `state()`.
@@ -34,6 +35,7 @@ class PretendServers:
         *,
         launchpad_port: int = 0,
         ubuntu_one_port: int = 0,
+        oidc_port: int = 0,
         resolver_port: int = 0,
         smtp_port: int = 0,
         catcher_port: int = 0,
@@ -42,9 +44,12 @@ class PretendServers:
         self.world = world
         self.launchpad = PretendLaunchpad(world, port=launchpad_port)
         self.ubuntu_one = PretendUbuntuOne(world, port=ubuntu_one_port)
+        self.oidc = PretendOidc(world, port=oidc_port)
         self.resolver = PretendResolver(port=resolver_port)
         self.catcher = MailCatcher(port=smtp_port, web_port=catcher_port)
         self._control = WebServer(self._serve_control, port=control_port)
+        outside = (self.ubuntu_one, self.oidc, self.launchpad, self.resolver, self.catcher)
+        self._all = (*outside, self._control)
 
     def start(self) -> None:
         """Starts all, or none if one cannot be.
@@ -53,7 +58,7 @@ class PretendServers:
             OSError: a port is taken.
         """
         try:
-            for server in (self.ubuntu_one, self.launchpad, self.resolver, self.catcher, self._control):
+            for server in self._all:
                 server.start()
         except OSError:
             self.stop()
@@ -64,7 +69,7 @@ class PretendServers:
 
     def stop(self) -> None:
         """Stops all; may be called twice."""
-        for server in (self._control, self.catcher, self.resolver, self.launchpad, self.ubuntu_one):
+        for server in reversed(self._all):
             server.stop()
 
     def state(self) -> dict[str, Any]:
@@ -75,6 +80,7 @@ class PretendServers:
             "ubuntu_one_url": self.ubuntu_one.url,
             "ubuntu_one_endpoint": self.ubuntu_one.endpoint,
             "ubuntu_one_identifier_prefix": self.ubuntu_one.identifier_prefix,
+            "oidc_issuer": self.oidc.issuer,
             "resolver_host": self.resolver.address[0],
             "resolver_port": self.resolver.address[1],
             "smtp_host": self.catcher.address[0],
@@ -108,7 +114,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs until SIGTERM or SIGINT; the state file is there as long as the servers are up."""
     parser = argparse.ArgumentParser(prog="python -m devtools.servers", description=__doc__)
     parser.add_argument("--state-file", type=Path, required=True, help="where to write the addresses")
-    ports = ("launchpad", "ubuntu-one", "resolver", "smtp", "catcher", "control")
+    ports = ("launchpad", "ubuntu-one", "oidc", "resolver", "smtp", "catcher", "control")
     for name in ports:
         parser.add_argument(f"--{name}-port", type=int, default=0, metavar="PORT", help="0: a free one")
     options = vars(parser.parse_args(arguments))

@@ -19,6 +19,9 @@ from pathlib import Path
 
 import httpx
 
+from devtools.oidc import CLIENT_ID, CLIENT_SECRET, NAME
+from devtools.people import demo_world, roster_of
+
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 
@@ -38,9 +41,12 @@ class Stack:
     """Starts and stops everything. Use as a context manager.
 
     portal_port: 0 for a free one. database_url: a SQLite file in the stack's folder when not given.
+    roster: people sign in by OpenID Connect, and are members by a roster file of the pretend world.
     """
 
-    def __init__(self, portal_port: int = 0, database_url: str | None = None, **more: str) -> None:
+    def __init__(
+        self, portal_port: int = 0, database_url: str | None = None, *, roster: bool = False, **more: str
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="waypost-"))
         self.portal_port = portal_port or free_port()
         self.relay_port = free_port()
@@ -48,6 +54,7 @@ class Stack:
         self.world: dict[str, str] = {}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._more = more
+        self._roster = roster
         self._database_url = database_url or f"sqlite:///{self.folder}/waypost.db"
         self.environment: dict[str, str] = {}
 
@@ -67,7 +74,7 @@ class Stack:
         self._start_world()
         self.environment = self._environment()
         self.waypost("migrate")
-        self._prove_domains()
+        self._make_keys(self._prove_domains())
         for name, command in self.procfile().items():
             self.run(name, command)
         self._wait_for("web", self._portal_answers)
@@ -159,15 +166,47 @@ class Stack:
             "PORT": str(self.portal_port),
         }
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
+        if self._roster:
+            settings |= self._roster_settings()
         return {**kept, **settings, "PATH": f"{BIN}:{kept.get('PATH', '')}", **self._more}
 
-    def _prove_domains(self) -> None:
-        """Add Ubuntu's domains, publish their records at the pretend resolver, have them verified."""
-        for line in self.waypost("domain", "add", "--preset", "ubuntu").splitlines():
-            name, kind, text = line.split(" ", 2)
-            order = {"add": [[name, kind, text]]}
-            httpx.post(f"{self.world['control_url']}_control", json=order, timeout=10).raise_for_status()
+    def _roster_settings(self) -> dict[str, str]:
+        file = self.folder / "roster.toml"
+        file.write_text(roster_of(demo_world()))
+        return {
+            "DIRECTORY": "roster",
+            "ROSTER_FILE": str(file),
+            "OIDC_ISSUER": self.world["oidc_issuer"],
+            "OIDC_CLIENT_ID": CLIENT_ID,
+            "OIDC_CLIENT_SECRET": CLIENT_SECRET,
+            "OIDC_NAME": NAME,
+            "PROJECT_NAME": "Project addresses (demo)",
+        }
+
+    @property
+    def provider_name(self) -> str:
+        """What the sign-in button calls the provider."""
+        return NAME if self._roster else "Ubuntu One"
+
+    def _prove_domains(self) -> list[str]:
+        """Add Ubuntu's domains, publish their records, have them verified; return their names."""
+        lines = self.waypost("domain", "add", "--preset", "ubuntu").splitlines()
+        records = [line.split(" ", 2) for line in lines]
+        self._publish(records)
         self.waypost("domain", "verify", "--all")
+        return [name for name, *_ in records]
+
+    def _make_keys(self, domains: list[str]) -> None:
+        """Make a signing key for each domain and for our own mail, publish them, have them in use."""
+        own = self.environment["MAIL_FROM"].rpartition("@")[2]
+        lines = self.waypost("keys", "create", *domains, own).splitlines()
+        self._publish([line.replace(" IN ", " ").split(" ", 2) for line in lines if not line.startswith(";")])
+        self.waypost("keys", "check")
+
+    def _publish(self, records: list[list[str]]) -> None:
+        """Put records, as name, type and value, into the pretend resolver."""
+        url = f"{self.world['control_url']}_control"
+        httpx.post(url, json={"add": records}, timeout=10).raise_for_status()
 
     def _portal_answers(self) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""The pages and documents of the pretend Ubuntu One."""
+"""The pages and documents of the pretend Ubuntu One; the pretend OIDC provider has the same sign-in page."""
 
 from __future__ import annotations
 
@@ -75,14 +75,23 @@ def _hidden(fields: Mapping[str, str]) -> str:
     )
 
 
-def sign_in_page(fields: Mapping[str, str], realm: str, people: Iterable[Account], asked: set[str]) -> str:
+def sign_in_page(
+    fields: Mapping[str, str],
+    realm: str,
+    people: Iterable[Account],
+    asked: set[str],
+    provider: str = "Ubuntu One",
+    action: str = "/+decide",
+) -> str:
     """The page on which one chooses who to be.
 
     Args:
-        fields: the request's `openid.` fields, carried on as hidden ones.
+        fields: the request's fields, carried on as hidden ones.
         realm: the site that asks.
         people: who can be chosen.
         asked: what the site asks for of nickname, email, fullname and teams.
+        provider: whom the page stands in for.
+        action: where its form goes.
     """
     boxes = "".join(
         f'<label><input type="checkbox" name="share" value="{name}" checked> {title}</label>\n'
@@ -92,14 +101,14 @@ def sign_in_page(fields: Mapping[str, str], realm: str, people: Iterable[Account
     fieldset = f"<fieldset>\n<legend>Tell the site my</legend>\n{boxes}</fieldset>\n" if boxes else ""
     buttons = "".join(_button(account) for account in people)
     body = (
-        f"<p><strong>{escape(realm)}</strong> asks you to sign in. This stands in for Ubuntu One in "
-        "the demo: there is no password, choose who you are.</p>\n"
-        '<form method="post" action="/+decide">\n'
+        f"<p><strong>{escape(realm)}</strong> asks you to sign in. This stands in for {provider} "
+        "in the demo: there is no password, choose who you are.</p>\n"
+        f'<form method="post" action="{action}">\n'
         f'{_hidden(fields)}<input type="hidden" name="boxes" value="shown">\n{fieldset}'
         f"<ul>\n{buttons}</ul>\n"
         '<p><button type="submit" name="cancel" value="yes">Cancel and go back</button></p>\n</form>'
     )
-    return page("Pretend Ubuntu One", body)
+    return page(f"Pretend {provider}", body)
 
 
 _BOXES = {"nickname": "user name", "email": "e-mail address", "fullname": "full name", "teams": "teams"}

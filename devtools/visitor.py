@@ -30,10 +30,14 @@ class _Reader(HTMLParser):
         self.forms: list[Form] = []
         self.text: list[str] = []
         self._form: Form | None = None
+        self._goes_on = False
+        """Whether the next text goes on with the word before it (`<wbr>`)."""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
-        if tag == "form":
+        if tag == "wbr":
+            self._goes_on = True
+        elif tag == "form":
             self._form = Form(values.get("action", ""), values.get("method", "get").lower())
             self.forms.append(self._form)
         elif self._form is not None and tag == "button" and values.get("name"):
@@ -48,9 +52,13 @@ class _Reader(HTMLParser):
             self._form = None
 
     def handle_data(self, data: str) -> None:
-        self.text.append(data)
+        if self._goes_on and self.text:
+            self.text[-1] += data
+        else:
+            self.text.append(data)
         if self._form is not None:
-            self._form.words += f" {data.strip()}"
+            self._form.words += data.strip() if self._goes_on else f" {data.strip()}"
+        self._goes_on = False
 
 
 class Visitor:
@@ -97,5 +105,8 @@ class Visitor:
         return reader.forms
 
     def _take(self, response: httpx.Response) -> Visitor:
+        _, leads_on, target = response.headers.get("Refresh", "").partition("url=")
+        if leads_on:
+            return self.open(target)
         self.url, self.status, self.html = str(response.url), response.status_code, response.text
         return self

@@ -8,6 +8,8 @@ from mailauth.names import ascii_name
 
 MAX_FIELD = 16 * 1024
 """Octets of a From field that is read."""
+MAX_FIELDS = 10
+"""From fields that are read."""
 MAX_DOMAINS = 10
 """Different domains that are looked at."""
 
@@ -20,7 +22,7 @@ class Authors:
     """The different domains of all addresses in all From fields, in order, at most MAX_DOMAINS.
 
     certain: there is one From field and it has one reading. Otherwise a reader may be shown any of
-    the domains, and nothing may pass for one of them. more: there are too many domains.
+    the domains, and nothing may pass for one of them. more: there are too many domains or fields.
     """
 
     domains: tuple[str, ...]
@@ -33,7 +35,7 @@ def authors(message: Message) -> Authors:
     where = message.where(b"from")
     domains: list[str] = []
     certain = len(where) == 1
-    for position in where:
+    for position in where[:MAX_FIELDS]:
         value = message.values[position]
         found = addresses_in(value)
         names = [ascii_name(address.rpartition("@")[2]) for address in found or ()]
@@ -42,7 +44,8 @@ def authors(message: Message) -> Authors:
             names = [ascii_name(text.decode("utf-8", "replace").strip(".")) for text in _candidates(value)]
         domains += [name for name in names if name is not None]
     different = tuple(dict.fromkeys(domains))
-    return Authors(different[:MAX_DOMAINS], certain, more=len(different) > MAX_DOMAINS)
+    more = len(where) > MAX_FIELDS or len(different) > MAX_DOMAINS
+    return Authors(different[:MAX_DOMAINS], certain, more)
 
 
 def _candidates(value: bytes) -> list[bytes]:

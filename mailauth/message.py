@@ -109,16 +109,19 @@ class Message:
         return b"".join(raw + b"\r\n" for raw in self.raws) + b"\r\n"
 
 
-def parse(data: bytes) -> Message:
-    """Read a message. Linear in its length; of a header section over the limit nothing is read."""
+def parse(data: bytes | bytearray) -> Message:
+    """Read a message. Linear in its length; of a header section over the limit nothing is read.
+
+    The body is not copied: `data` must stay as it is.
+    """
     if data.startswith(b"\r\n"):
         return Message([], Body(data, 2))
     end = data.find(b"\r\n\r\n", 0, MAX_HEADER + 4)
     if end >= 0:
-        return _message(data[:end], Body(data, end + 4))
+        return _message(bytes(memoryview(data)[:end]), Body(data, end + 4))
     if len(data) > MAX_HEADER:
         return Message([], Body(data, len(data)), Defect.HEADER_TOO_LARGE)
-    return _message(data.removesuffix(b"\r\n"), Body(data, len(data)))
+    return _message(bytes(data).removesuffix(b"\r\n"), Body(data, len(data)))
 
 
 def _message(header: bytes, body: Body) -> Message:

@@ -202,6 +202,7 @@ def main() -> None:
     settings = runtime.start()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold mail
     own, inbound = _prepare(settings)
+    runtime.require_tables()
     count = settings.relay_processes or len(os.sched_getaffinity(0))
     if count == 1:
         _run(settings, inbound, own)

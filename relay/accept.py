@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from core.addresses import Address, AddressError, quote_local_part
 from core.routing import Fate, Reply, Route
 from mailauth.srs import Srs, SrsError, is_srs
+from relay import replies
 from relay.deliver import Target
 from relay.directory import Directory
 from relay.message import Message
@@ -16,10 +17,6 @@ from relay.trace import Tracer
 
 MAX_PATH = 254  # octets, RFC 5321 §4.5.3.1.3 without the brackets
 _BOUNCE = "bounce="
-
-UNSURE = Reply(451, "4.3.0", "The address cannot be looked up now, try again later")
-FORGED_RETURN = Reply(550, "5.1.1", "This return address is not valid, or no longer")
-RETURN_FOR_BOUNCES = Reply(550, "5.7.1", "This return address takes delivery reports only")
 
 
 class Refused(Exception):
@@ -91,6 +88,11 @@ class Accepted:
     is_own: bool = False
     """Our own mail: one recipient a transaction."""
 
+    @property
+    def is_never_refused(self) -> bool:
+        """Whether its mail goes on whatever DMARC says: RFC 5321 §4.5.1, and bounces, which come once."""
+        return self.is_role or self.is_report
+
 
 class Acceptor:
     """Decides at RCPT. Every method raises DirectoryUnavailable.
@@ -143,14 +145,14 @@ class Acceptor:
     def _return(self, address: Address, sender: Address | None) -> Accepted:
         """Mail to a rewritten sender: bounces only (RFC 5321 §4.5.5), and only where the hash is ours."""
         if sender is not None:
-            raise Refused(RETURN_FOR_BOUNCES, is_guess=True)
+            raise Refused(replies.RETURN_FOR_BOUNCES, is_guess=True)
         try:
             if is_own_bounce(address.local_part):
                 bounced = self._senders.bounced(address.local_part).text
                 return Accepted(Target(address.text, (), ""), bounced=bounced)
             original = parse_mailbox(self._senders.original(address.local_part).text)
         except (SrsError, AddressError):
-            raise Refused(FORGED_RETURN, is_guess=True) from None
+            raise Refused(replies.FORGED_RETURN, is_guess=True) from None
         return Accepted(Target(address.text, (original.text,), ""), is_report=True)
 
 

@@ -133,8 +133,8 @@ class Client:
         self.is_to_ourselves = False
         """Whether both ends have the same address."""
         self.uses = 0
-        self.steps: list[str] | None = None
-        """Where to note each reply in the server's own words; only our own mail wants that."""
+        self.steps: Callable[[str, str], None] | None = None
+        """Hears each reply, as stage and the server's own words; only our own mail wants that."""
 
     @property
     def is_usable(self) -> bool:
@@ -320,5 +320,5 @@ class Client:
         except Broken:
             raise Lost(stage) from None
         if self.steps is not None:
-            self.steps.append(f"{stage}: {answer.code} {' / '.join(answer.lines)}")
+            self.steps(stage, f"{answer.code} {' / '.join(answer.lines)}")
         return answer

@@ -41,6 +41,11 @@ class Counters:
         self._add(event, alias_id, recipient, enhanced)
         self._traffic[result.kind.value] += 1
 
+    def note_refused_here(self, alias_id: int | None, recipients: Sequence[str]) -> None:
+        """Count a message that this relay refused by its author's policy, before any try."""
+        for recipient in recipients:
+            self._add(Event.REFUSED_HERE, alias_id, recipient, "5.7.1")
+
     async def left_out(self, alias_id: int | None, recipients: Sequence[tuple[str, str]]) -> None:
         """Have the owner told of recipients (with enhanced codes) that an alias was served without.
 

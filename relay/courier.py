@@ -35,7 +35,7 @@ class Courier:
             hosts = await self._hosts(mail.recipient)
         except DnsError as error:
             if steps is not None:
-                steps.append(f"dns: {type(error).__name__} {error}")
+                steps("dns", f"{type(error).__name__} {error}")
             return result_of(error, self._our_names)
         best: Result | None = None
         for host in hosts[: self._limits.hosts]:

@@ -4,7 +4,7 @@ Each recipient is a task of its own: one whose final dot is out goes on when the
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from core.routing import Order, Reply
@@ -19,6 +19,9 @@ from relay.outcome import AliasResult, Kind, Result, Verdict, alias_result, firs
 from relay.pool import Steps
 from relay.trace import Tracer
 
+TransactionSteps = Callable[[str, str, str], None] | None
+"""Hears each step of a transaction: recipient, stage, and the other server's words."""
+
 _UNDER_WAY = Result(Kind.DEFERRED, "4.4.7")
 _INTERRUPTED = Result(Kind.DEFERRED, "4.4.2")
 _NOT_TOLD = Verdict(Reply(451, "4.3.0", "Something is out of order here, try again later"))
@@ -31,6 +34,7 @@ class Target:
     name: the alias, or the address itself where no alias is behind it. sender: the path of the
     envelope sender toward the recipients. marks: the aliases whose loop mark a copy carries.
     refused: what is known at once, before any try (the mail has passed this alias already, say).
+    head: the fields that stand on top of a copy.
     """
 
     name: str
@@ -40,6 +44,12 @@ class Target:
     order: Order = Order.ALL
     marks: tuple[str, ...] = ()
     refused: Result | None = None
+    head: bytes = b""
+
+    @property
+    def domain(self) -> str:
+        """The domain of the alias."""
+        return self.name.rpartition("@")[2]
 
 
 @dataclass(frozen=True)
@@ -93,8 +103,10 @@ class _Line:
 class Transaction:
     """One message on its way to all its targets.
 
-    message: stays in memory until it is written everywhere it goes. received: our Received field.
-    steps: where to note the dialogues, for our own mail.
+    message: stays in memory until it is written everywhere it goes. answer_by: when its sender must
+    have an answer, in seconds of the event loop's clock. steps: hears each step as it is made, for our
+    own mail: recipient, stage, and the other server's words; at the end of a try "result" with its kind
+    and code.
     """
 
     def __init__(
@@ -102,12 +114,12 @@ class Transaction:
         delivery: Delivery,
         message: Message,
         targets: Sequence[Target],
-        received: bytes,
-        steps: Steps = None,
+        answer_by: float,
+        steps: TransactionSteps = None,
     ) -> None:
         self._delivery = delivery
         self._message = message
-        self._received = received
+        self._answer_by = answer_by
         self._steps = steps
         self._lines = [_Line(target) for target in targets]
         self._tries: dict[str, _Try] = {}
@@ -116,14 +128,14 @@ class Transaction:
         self._marks = delivery.marks.open(message, [target.name for target in targets])
 
     async def run(self) -> Verdict:
-        """Deliver, and return what the sender hears, at the latest after `answer_within` seconds.
+        """Deliver, and return what the sender hears, at the latest at `answer_by`.
 
         Afterwards say by `settle` whether the sender has heard it.
         """
         for line in self._lines:
             self._advance(line)
         if self._running:
-            timer = self._finished.get_loop().call_later(self._delivery.limits.answer_within, self.interrupt)
+            timer = self._finished.get_loop().call_at(self._answer_by, self.interrupt)
             try:
                 await self._finished
             finally:
@@ -205,7 +217,7 @@ class Transaction:
         return Mail(
             target.sender,
             recipient,
-            self._received + self._delivery.tracer.loop_fields(sorted(ways)),
+            target.head + self._delivery.tracer.loop_fields(sorted(ways)),
             message.body,
             message.is_8bit,
             not (target.sender.isascii() and recipient.isascii())
@@ -215,7 +227,7 @@ class Transaction:
 
     async def _bring(self, attempt: _Try) -> Result:
         """One try, to its very end, whoever still waits for it."""
-        steps: Steps = None if self._steps is None else []
+        steps = self._steps_of(attempt)
         try:
             result = await self._delivery.courier.bring(attempt.mail, steps)
         except asyncio.CancelledError:
@@ -223,8 +235,8 @@ class Transaction:
         except Exception as error:  # noqa: BLE001  # a fault of ours must not lose mail: the sender tries again
             faults.report("bring", error)
             result = Result(Kind.DEFERRED, "4.3.0")
-        if self._steps is not None:
-            self._steps += [f"{attempt.mail.recipient} {step}" for step in steps or ()]
+        if steps is not None:
+            steps("result", f"{result.kind} {result.enhanced}")
         attempt.mail.body = b""
         if result.kind is Kind.DELIVERED:
             self._marks.served(attempt.places, others_open=self._running > 1)
@@ -233,6 +245,16 @@ class Transaction:
         for target in attempt.targets:
             self._delivery.counters.note(target.alias_id, attempt.mail.recipient, result)
         return result
+
+    def _steps_of(self, attempt: _Try) -> Steps:
+        if (steps := self._steps) is None:
+            return None
+
+        def note(stage: str, words: str) -> None:
+            if not self._finished.done():  # what comes after the sender's answer has no place to go
+                steps(attempt.mail.recipient, stage, words)
+
+        return note
 
     def _one_done(self, _: asyncio.Task[Result]) -> None:
         self._running -= 1

@@ -12,22 +12,13 @@ from typing import Any, ClassVar, cast
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from core.routing import Reply
-from relay import faults
+from relay import faults, replies
 from relay.data import DataReader
 from relay.limits import Limits
 
 _BUFFER = 64 * 1024
 _BROWSERS = frozenset({b"GET", b"POST", b"HEAD", b"PUT", b"OPTIONS", b"CONNECT", b"HOST:"})
 
-BARE_NEWLINE = Reply(500, "5.5.2", "A line ends with CRLF")
-LINE_TOO_LONG = Reply(500, "5.5.2", "Command line too long")
-UNKNOWN_COMMAND = Reply(500, "5.5.2", "Command not recognized")
-TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")
-TOO_MANY_COMMANDS = Reply(421, "4.7.0", "Too many commands without a message")
-TIMED_OUT = Reply(421, "4.4.2", "Timed out waiting for you")
-TOO_SLOW = Reply(421, "4.4.2", "The message comes too slowly")
-STOPPING = Reply(421, "4.3.2", "Shutting down, try again later")
-FAULT = Reply(451, "4.3.0", "Something is out of order here, try again later")
 
 Command = Callable[[Any, str | None], Awaitable[None]]
 
@@ -166,7 +157,7 @@ class Dialogue(SMTP):
                     await self._obey(line)
                 except Exception as error:  # noqa: BLE001  # a fault of ours: the sender tries again, nothing is lost
                     faults.report("dialogue", error)
-                    self.say(FAULT)
+                    self.say(replies.FAULT)
             elif self.is_at_end:
                 break
             else:
@@ -217,20 +208,20 @@ class Dialogue(SMTP):
     async def _obey(self, line: bytes) -> None:
         self._deadline = self.loop.time() + self.limits.idle
         if line[-2:] != b"\r\n" or b"\r" in line[:-2] or b"\0" in line:
-            self.say(BARE_NEWLINE if line else LINE_TOO_LONG)
+            self.say(replies.BARE_NEWLINE if line else replies.LINE_TOO_LONG)
             return
         verb, _, rest = line.strip().partition(b" ")
         verb = verb.upper()
         command = self.commands.get(verb)
         self.commands_since_mail += 1
         if self.commands_since_mail > self.limits.commands_without_mail:
-            self.say(TOO_MANY_COMMANDS)
+            self.say(replies.TOO_MANY_COMMANDS)
         elif command is not None:
             await command(self, rest.strip().decode("utf-8", "surrogateescape") if rest else None)
         elif verb in _BROWSERS:
-            self.hang_up(UNKNOWN_COMMAND)  # a web page that makes a browser talk to us
+            self.hang_up(replies.UNKNOWN_COMMAND)  # a web page that makes a browser talk to us
         else:
-            self.say(UNKNOWN_COMMAND)
+            self.say(replies.UNKNOWN_COMMAND)
 
     # Replies
 
@@ -240,7 +231,7 @@ class Dialogue(SMTP):
         if text[0] == "5":
             self._errors += 1
             if self._errors > self.limits.errors:
-                text = str(TOO_MANY_ERRORS)
+                text = str(replies.TOO_MANY_ERRORS)
         self._out.append(text.encode() + b"\r\n")
         if text.startswith("421"):
             self.is_closing = True
@@ -302,9 +293,9 @@ class Dialogue(SMTP):
         now = self.loop.time()
         is_their_turn = self._input is not None and not self._input.done()
         if self.reader is not None and self._is_slow(now):
-            self._time_out(TOO_SLOW)
+            self._time_out(replies.TOO_SLOW)
         elif now >= self._deadline and is_their_turn:
-            self._time_out(TIMED_OUT)
+            self._time_out(replies.TIMED_OUT)
         elif now >= self._deadline and self._writable is not None and self.transport is not None:
             self.transport.abort()  # they do not even read
         else:

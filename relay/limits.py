@@ -12,7 +12,7 @@ class Limits:
 
     # In: RFC 5321 §4.5.3.2.7 has a server wait at least 5 minutes for the next command.
     message_size: int = 50 * MIB
-    memory: int = 512 * MIB
+    memory: int = 256 * MIB
     """Messages in flight, all together: past it 452 4.3.1."""
     recipients: int = 100
     connections: int = 1000
@@ -72,5 +72,6 @@ class Limits:
     back_off_most: float = 120
     dns: float = 8
     log_every: float = 60
+    read_keys_every: float = 60
     stop_grace: float = 60
     """After SIGTERM: how long messages in DATA may take to finish."""

@@ -8,12 +8,8 @@ from hashlib import blake2b
 from secrets import token_bytes
 
 from core.routing import Reply
+from relay import replies
 from relay.limits import Limits
-
-TOO_MANY_CONNECTIONS = Reply(421, "4.7.0", "Too many connections, try again later")
-TOO_MANY_UNKNOWN = Reply(421, "4.7.0", "Too many unknown addresses, try again later")
-TOO_MUCH_MAIL = Reply(451, "4.7.1", "Too much mail from this sender to this address, try again later")
-NO_MEMORY = Reply(452, "4.3.1", "Too much mail at once, try again later")
 
 _MOST_KEPT = 50_000
 
@@ -66,15 +62,15 @@ class Policy:
         self.connections += 1
         client, is_trusted = self.client_of(address)
         if is_trusted:
-            return TOO_MANY_CONNECTIONS if self.connections > self.limits.connections else None
+            return replies.TOO_MANY_CONNECTIONS if self.connections > self.limits.connections else None
         entry = self._clients.setdefault(client, _Client())
         entry.connections += 1
         if (
             self.connections > self.limits.connections
             or entry.connections > self.limits.connections_per_client
         ):
-            return TOO_MANY_CONNECTIONS
-        return TOO_MANY_UNKNOWN if self._is_guessing(entry) else None
+            return replies.TOO_MANY_CONNECTIONS
+        return replies.TOO_MANY_UNKNOWN if self._is_guessing(entry) else None
 
     def disconnect(self, address: str) -> None:
         """Count the end of a connection."""
@@ -98,7 +94,7 @@ class Policy:
         if entry.window_ends < now:
             entry.unknown, entry.window_ends = 0, now + self.limits.unknown_window
         entry.unknown += 1
-        return TOO_MANY_UNKNOWN if self._is_guessing(entry) else None
+        return replies.TOO_MANY_UNKNOWN if self._is_guessing(entry) else None
 
     def _is_guessing(self, entry: _Client) -> bool:
         return entry.unknown > self.limits.unknown_recipients and entry.window_ends >= self.clock()
@@ -118,7 +114,7 @@ class Policy:
         # Generic cell rate algorithm: the moment at which the bucket would be full again.
         full_at = max(self._pairs.get(key, now), now) + self.limits.pair_refill
         if full_at > now + self.limits.pair_refill * self.limits.pair_burst:
-            return TOO_MUCH_MAIL
+            return replies.TOO_MUCH_MAIL
         if len(self._pairs) >= _MOST_KEPT:
             self.sweep()
         self._pairs[key] = full_at

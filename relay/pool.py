@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from relay.client import Client, ClientError, Lost, Mail, Opening, Rejected, Stage, Tls, ToOurselves
@@ -9,7 +10,8 @@ from relay.limits import Limits
 from relay.mx import Host
 from relay.wire import Answer, Wire
 
-Steps = list[str] | None
+Steps = Callable[[str, str], None] | None
+"""Hears each step of a dialogue, as stage and the other server's words."""
 
 
 class Unavailable(Exception):
@@ -44,8 +46,8 @@ class Pool:
     async def send(self, host: Host, mail: Mail, steps: Steps = None) -> Answer:
         """Send one message to one host; return the 250.
 
-        steps: where to note the dialogue in the other server's words. Raises ClientError or
-        Unavailable; once `mail.is_dot_sent` is true no other try may follow.
+        steps: hears the dialogue in the other server's words. Raises ClientError or Unavailable;
+        once `mail.is_dot_sent` is true no other try may follow.
         """
         key = (host.address, host.port)
         destination = self._destinations.get(key)
@@ -161,7 +163,7 @@ class Pool:
         client = Client(await self._connect(host), self._limits)
         client.steps = steps
         if steps is not None:
-            steps.append(f"{Stage.CONNECT}: {host}")
+            steps(Stage.CONNECT, str(host))
         try:
             await client.open(opening, host.name)
             self._refuse_ourselves(client, host)

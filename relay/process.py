@@ -2,35 +2,46 @@
 
 import asyncio
 import contextlib
-import hmac
 import platform
 import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
+from ipaddress import ip_network
 from pathlib import Path
 
 import structlog
 
+from core.addresses import to_ascii_domain
 from core.alias_table import open_alias_table
 from core.delivery import record
 from core.routing import AliasTable
+from core.secrets import derive_key
 from core.settings import Settings, split_host_port
+from core.signing_keys import keys_in_use
+from mailauth import dmarc
+from mailauth.policy import Trust
+from mailauth.resolver import DnsResolver
 from mailauth.srs import Srs
 from relay import faults
 from relay.accept import Acceptor, Senders
+from relay.alias_cache import AliasCache
+from relay.alias_changes import ChangeListener
+from relay.authenticate import Authentication, Mode
 from relay.client import Opening, Tls
 from relay.counters import Counters, Sink
 from relay.courier import Courier
 from relay.deliver import Delivery
 from relay.directory import Directory
 from relay.fingerprint import Keys, Marks
+from relay.keyring import Keyring, Load
 from relay.limits import Limits
 from relay.mx import MailExchangers
 from relay.policy import Policy
 from relay.pool import Pool
 from relay.returns import Returns
-from relay.server import Service, Session
+from relay.server import Session
+from relay.service import Service
 from relay.shared import SharedMarks, ValkeyMarks
 from relay.submission import OwnSession
 from relay.tls import ServerTls, client_context
@@ -42,16 +53,12 @@ _SWEEP_EVERY = 2.0
 _BACKLOG = 1024
 
 
-def derive(secret: str, purpose: str) -> bytes:
-    """Derive a key for one purpose from a secret."""
-    return hmac.digest(secret.encode(), f"waypost relay {purpose}".encode(), "sha256")
-
-
 class Relay:
     """Everything of one process. Made, started and stopped on one event loop.
 
     slot: which of the processes on this machine. table: opens the alias table; None takes the one of
-    the settings. sink: takes the counts. marks: kept in step by Valkey unless given.
+    the settings. sink: takes the counts. marks: kept in step by Valkey unless given. keys: reads the
+    signing keys instead of `core.signing_keys`.
     """
 
     def __init__(
@@ -63,35 +70,45 @@ class Relay:
         table: Callable[[], AliasTable] | None = None,
         sink: Sink = record,
         marks: SharedMarks | None = None,
+        keys: Load | None = None,
     ) -> None:
         self.limits = limits or limits_of(settings)
         self._marks = marks if marks is not None else ValkeyMarks(settings.broker_url, _name(settings, slot))
-        self._executor = ThreadPoolExecutor(1, "counts")
+        self._executor = ThreadPoolExecutor(1, "database")
+        self._signers = ThreadPoolExecutor(2, "signing")
+        self._keyring = Keyring(keys or (lambda: keys_in_use(settings.record_secret)))
         self._pool = Pool(_opening(settings), self.limits, _own_ports(settings))
         self._listeners: list[asyncio.Server] = []
         self._chores: list[asyncio.Task[None]] = []
+        self._aliases = AliasCache()
+        self._changes: ChangeListener | None = None
         self.service = self._service(settings, table, sink)
 
     def _service(self, settings: Settings, table: Callable[[], AliasTable] | None, sink: Sink) -> Service:
         limits, own_names = self.limits, (settings.relay_hostname,)
-        is_remote = not settings.database_url.startswith("sqlite:///")
+        if table is None and not settings.database_url.startswith("sqlite:///"):
+            self._changes = ChangeListener(settings.database_url, self._aliases)
         directory = Directory(
             table or (lambda: open_alias_table(settings.database_url)),
             settings.ops_address,
-            threads=8 if is_remote and table is None else 0,
+            threads=8 if self._changes else 0,
+            cache=self._aliases,
         )
         secrets = [secret.encode() for secret in settings.srs_secrets]
         senders = Senders(
             Srs(settings.srs_domain, secrets, settings.srs_max_age_days),
-            Srs(settings.srs_domain, [derive(secret, "own bounces") for secret in settings.srs_secrets]),
+            Srs(
+                settings.srs_domain,
+                [derive_key(secret, "relay own bounces") for secret in settings.srs_secrets],
+            ),
         )
         smarthost = split_host_port(settings.smarthost) if settings.smarthost else None
         exchangers = MailExchangers(settings.resolver, settings.delivery_port, own_names, limits.dns)
         delivery = Delivery(
             Courier(self._pool, exchangers, limits, own_names, smarthost),
-            Marks(Keys(derive(settings.secret_key, "marks")), self._marks, limits),
+            Marks(Keys(derive_key(settings.secret_key, "relay marks")), self._marks, limits),
             Counters(sink, self._executor),
-            Tracer(settings.relay_hostname, derive(settings.secret_key, "loop marks")),
+            Tracer(settings.relay_hostname, derive_key(settings.secret_key, "relay loop marks")),
             limits,
         )
         certificate, key = settings.relay_tls_certificate, settings.relay_tls_key
@@ -104,7 +121,21 @@ class Relay:
             senders,
             delivery,
             Returns(directory, delivery.counters, settings.relay_hostname),
+            self._authentication(settings, delivery.counters),
             tls,
+        )
+
+    def _authentication(self, settings: Settings, counters: Counters) -> Authentication:
+        server = split_host_port(settings.resolver) if settings.resolver else None
+        return Authentication(
+            Mode(settings.mail_authentication),
+            settings.relay_hostname.lower(),
+            DnsResolver([server[0]], server[1]) if server else DnsResolver(),
+            trust_of(settings),
+            [ip_network(network, strict=False) for network in settings.trusted_upstreams],
+            self._keyring,
+            counters,
+            self._signers,
         )
 
     async def start(self, inbound: Sequence[socket.socket], own: socket.socket | None) -> None:
@@ -113,6 +144,9 @@ class Relay:
         inbound: for other servers. own: the unix socket for our own mail.
         """
         loop = asyncio.get_running_loop()
+        await self._read_keys()
+        if self._changes is not None:
+            self._changes.start()
         if isinstance(self._marks, ValkeyMarks):
             await self._marks.start()  # first, or a retry after a crash would not be known
         for listener in inbound:
@@ -144,10 +178,13 @@ class Relay:
         await self._flush()
         if isinstance(self._marks, ValkeyMarks):
             await self._marks.close()
+        if self._changes is not None:
+            await self._changes.stop()
         self._executor.shutdown(wait=False)
+        self._signers.shutdown(wait=False)
 
     async def _sweep(self) -> None:
-        logged_at = asyncio.get_running_loop().time()
+        logged_at = keys_at = asyncio.get_running_loop().time()
         while True:
             await asyncio.sleep(_SWEEP_EVERY)
             try:
@@ -160,6 +197,15 @@ class Relay:
             if asyncio.get_running_loop().time() - logged_at >= self.limits.log_every:
                 logged_at = asyncio.get_running_loop().time()
                 self._log_traffic()
+            if asyncio.get_running_loop().time() - keys_at >= self.limits.read_keys_every:
+                keys_at = asyncio.get_running_loop().time()
+                await self._read_keys()
+
+    async def _read_keys(self) -> None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._keyring.refresh)
+        except Exception as error:  # noqa: BLE001  # those from before stay good, mail goes on
+            faults.report("signing keys", error)
 
     def _log_traffic(self) -> None:
         """Say in one line how much went by; nothing of whom."""
@@ -181,6 +227,16 @@ def limits_of(settings: Settings) -> Limits:
         memory=settings.relay_memory_limit,
         connections=settings.relay_connection_limit,
         connections_per_client=settings.relay_client_connection_limit,
+    )
+
+
+def trust_of(settings: Settings) -> Trust:
+    """Return what the operator trusts."""
+    overrides = dict(item.split("=") for item in settings.dmarc_overrides)
+    return Trust(
+        frozenset(settings.trusted_sealers),
+        frozenset(settings.trusted_lists),
+        {to_ascii_domain(domain): dmarc.Policy(policy) for domain, policy in overrides.items()},
     )
 
 

@@ -1,73 +1,37 @@
 # ruff: noqa: N802  # aiosmtpd finds commands by such names
 """The SMTP commands of one client (RFC 5321): who may send what to whom, then DATA, then the answer."""
 
-import asyncio
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 from core.addresses import Address
 from core.routing import Reply
-from relay.accept import Accepted, Acceptor, Refused, Senders, refuse_loops
-from relay.counters import Counters
+from mailauth.message import MAX_HEADER
+from relay import replies
+from relay.accept import Accepted, Refused, refuse_loops
+from relay.authenticate import NotForwarded
 from relay.data import DataReader
-from relay.deliver import Delivery, Target, Transaction
-from relay.dialogue import FAULT, STOPPING, Dialogue
+from relay.deliver import Target, Transaction, TransactionSteps
+from relay.dialogue import Dialogue
 from relay.directory import DirectoryUnavailable
-from relay.limits import KIB, Limits
+from relay.limits import KIB
 from relay.message import Message
 from relay.path import PathError, parse_mail, parse_rcpt
-from relay.policy import NO_MEMORY, Policy
-from relay.pool import Steps
-from relay.returns import Returns
-from relay.tls import ServerTls
+from relay.service import Service
 from relay.trace import MOST_RECEIVED
 
-OK = Reply(250, "2.0.0", "Ok")
-SENDER_OK = Reply(250, "2.1.0", "Sender ok")
-RECIPIENT_OK = Reply(250, "2.1.5", "Recipient ok")
-HELO_FIRST = Reply(503, "5.5.1", "Say EHLO first")
-MAIL_FIRST = Reply(503, "5.5.1", "Say MAIL first")
-NESTED_MAIL = Reply(503, "5.5.1", "One MAIL at a time")
-RCPT_FIRST = Reply(503, "5.5.1", "No valid recipients")
-TOO_BIG = Reply(552, "5.3.4", "The message is too big")
-BARE_NEWLINE = Reply(550, "5.6.11", "The message has a bare CR or LF")
-TOO_MANY_HOPS = Reply(554, "5.4.6", "The message has passed too many servers")
-TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients, send the others in another transaction")
-ASK_ALONE = Reply(452, "4.5.3", "Send to this recipient in a transaction of its own")
 NEEDS_SMTPUTF8 = Reply(553, "5.6.7", "An internationalized address needs SMTPUTF8")
-UNSURE = Reply(451, "4.3.0", "The address cannot be looked up now, try again later")
-SYNTAX = Reply(501, "5.5.4", "Syntax error")
 
+_FIELD = 160
+"""Octets that a field's places in lists take."""
 _PIECE = 256 * KIB
 """Memory for a message whose size is not declared is taken in pieces of this at most."""
-
-
-@dataclass
-class Service:
-    """What all dialogues of a process share."""
-
-    hostname: str
-    limits: Limits
-    policy: Policy
-    acceptor: Acceptor
-    senders: Senders
-    delivery: Delivery
-    returns: Returns
-    tls: ServerTls | None = None
-    dialogues: "set[Session]" = field(default_factory=set)
-    is_stopping: bool = False
-    is_quiet: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the last dialogue ends while stopping."""
-
-    @property
-    def counters(self) -> Counters:
-        """Where failures are counted."""
-        return self.delivery.counters
 
 
 class Session(Dialogue):
     """One client on port 25."""
 
-    steps: Steps = None
+    steps: TransactionSteps = None
+    """Hears how our own mail goes."""
 
     def __init__(self, service: Service) -> None:
         super().__init__(service.hostname, service.limits)
@@ -76,6 +40,7 @@ class Session(Dialogue):
         self._unproven: list[Transaction] = []
         self._reserved = 0
         self._is_out_of_memory = False
+        self._is_in_data = False
         self._reset()
 
     def _reset(self) -> None:
@@ -98,7 +63,7 @@ class Session(Dialogue):
         self.service.dialogues.add(self)
         refusal = self.service.policy.connect(self.address)
         if self.service.is_stopping:
-            return STOPPING
+            return replies.STOPPING
         return refusal or Reply(220, self.hostname, "ESMTP")
 
     def on_input(self) -> None:
@@ -116,7 +81,7 @@ class Session(Dialogue):
             self._is_out_of_memory = True
         if reader.size > 2 * self.limits.message_size + _PIECE:
             self.is_at_end = True
-            self.hang_up(TOO_BIG)
+            self.hang_up(replies.TOO_BIG)
 
     def on_end(self) -> None:
         """Tell the transaction: the sender's server may try again at any moment, anywhere."""
@@ -140,8 +105,8 @@ class Session(Dialogue):
 
     def stop(self) -> None:
         """End the dialogue: at once, or after the message that is on its way."""
-        if self.transaction is None and self.reader is None:
-            self.hang_up(STOPPING)
+        if not self._is_in_data:
+            self.hang_up(replies.STOPPING)
             self.flush()
             self.close()
 
@@ -154,7 +119,7 @@ class Session(Dialogue):
     async def smtp_EHLO(self, hostname: str | None) -> None:
         """EHLO: greet, and say what is offered."""
         if not hostname:
-            self.say(SYNTAX)
+            self.say(replies.SYNTAX)
             return
         self._reset()
         self.session.host_name = hostname
@@ -174,7 +139,7 @@ class Session(Dialogue):
     async def smtp_HELO(self, hostname: str | None) -> None:
         """HELO: greet."""
         if not hostname:
-            self.say(SYNTAX)
+            self.say(replies.SYNTAX)
             return
         self._reset()
         self.session.host_name = hostname
@@ -184,22 +149,22 @@ class Session(Dialogue):
     async def smtp_STARTTLS(self, arg: str | None) -> None:
         """STARTTLS: everything said before is forgotten (RFC 3207 §4.2)."""
         if arg:
-            self.say(SYNTAX)
+            self.say(replies.SYNTAX)
         elif self.service.tls is None or not self.offers_tls():
-            self.say(Reply(503, "5.5.1", "TLS is not available"))
+            self.say(replies.NO_TLS)
         else:
-            self.say(Reply(220, "2.0.0", "Ready to start TLS"))
+            self.say(replies.START_TLS)
             await self.start_tls(self.service.tls.context())
             self._reset()
 
     async def smtp_MAIL(self, arg: str | None) -> None:
         """MAIL: begin a transaction."""
         if not self.session.host_name:
-            self.say(HELO_FIRST)
+            self.say(replies.HELO_FIRST)
         elif self._is_in_mail:
-            self.say(NESTED_MAIL)
+            self.say(replies.NESTED_MAIL)
         elif self.service.is_stopping:
-            self.say(STOPPING)
+            self.say(replies.STOPPING)
         else:
             self.say(self._mail(arg or ""))
 
@@ -209,25 +174,25 @@ class Session(Dialogue):
         except PathError as error:
             return error.reply
         if command.size > self.limits.message_size:
-            return TOO_BIG
+            return replies.TOO_BIG
         if command.sender is not None and command.sender.needs_smtputf8 and not command.smtputf8:
             return NEEDS_SMTPUTF8
         self._sender, self._declared, self._is_utf8 = command.sender, command.size, command.smtputf8
         self._outward = self.service.senders.forwarded(command.sender)
         self._is_in_mail = True
-        return SENDER_OK
+        return replies.SENDER_OK
 
     async def smtp_RCPT(self, arg: str | None) -> None:
         """RCPT: route the recipient."""
         if not self._is_in_mail:
-            self.say(MAIL_FIRST)
+            self.say(replies.MAIL_FIRST)
             return
         try:
             self.say(await self._rcpt(arg or ""))
         except PathError as error:
             self.say(error.reply)
         except DirectoryUnavailable:
-            self.say(UNSURE)
+            self.say(replies.UNSURE)
         except Refused as error:
             limit = self.service.policy.unknown_recipient(self.address) if error.is_guess else None
             self.say(limit or error.reply)
@@ -237,7 +202,7 @@ class Session(Dialogue):
         if address.needs_smtputf8 and not self._is_utf8:
             return NEEDS_SMTPUTF8
         if self._is_alone or len(self._accepted) >= self.limits.recipients:
-            return TOO_MANY_RECIPIENTS
+            return replies.TOO_MANY_RECIPIENTS
         accepted = await self.accept(address)
         target = accepted.target
         marks, sender = self.service.delivery.marks, self._sender.text if self._sender is not None else ""
@@ -246,14 +211,14 @@ class Session(Dialogue):
             is_to_be_alone = True
             marks.asked_alone(sender, target.name)
         if is_to_be_alone and self._accepted:
-            return ASK_ALONE
+            return replies.ASK_ALONE
         if not accepted.is_role:
             limit = self.service.policy.pair(self.address, sender, target.name)
             if limit is not None:
                 return limit
         self._is_alone = is_to_be_alone
         self._accepted.append(accepted)
-        return RECIPIENT_OK
+        return replies.RECIPIENT_OK
 
     async def accept(self, address: Address) -> Accepted:
         """Take a recipient, or raise Refused or DirectoryUnavailable."""
@@ -262,15 +227,17 @@ class Session(Dialogue):
     async def smtp_DATA(self, arg: str | None) -> None:
         """DATA: read the message, deliver it, and only then answer."""
         if arg:
-            self.say(SYNTAX)
+            self.say(replies.SYNTAX)
         elif not self._accepted:
-            self.say(RCPT_FIRST)
+            self.say(replies.RCPT_FIRST)
         elif not self._reserve(self._declared):
-            self.say(NO_MEMORY)
+            self.say(replies.NO_MEMORY)
         else:
+            self._is_in_data = True
             try:
                 await self._data()
             finally:
+                self._is_in_data = False
                 self._release()
                 self._reset()
 
@@ -281,6 +248,7 @@ class Session(Dialogue):
         reader = DataReader(self.limits.message_size)
         if not await self.content(reader):
             return
+        answer_by = self.loop.time() + self.limits.answer_within
         self.commands_since_mail = 0
         refusal = self._refusal(reader)
         if refusal is not None:
@@ -295,43 +263,46 @@ class Session(Dialogue):
             reader.has_dot_lines,
         )
         del reader
-        message.remove_results(self.hostname)
-        if message.received_count > MOST_RECEIVED:
-            message.free()
-            self.say(TOO_MANY_HOPS)
-            return
         try:
-            await self._deliver(message)
+            await self._deliver(message, answer_by)
         except DirectoryUnavailable:
             message.free()
-            self.say(UNSURE)
+            self.say(replies.UNSURE)
+        except NotForwarded as error:
+            message.free()
+            self.say(error.reply)
         except BaseException:
             message.free()
             raise
 
     def _refusal(self, reader: DataReader) -> Reply | None:
         if self._is_out_of_memory:
-            return NO_MEMORY
+            return replies.NO_MEMORY
         if reader.is_too_big:
-            return TOO_BIG
-        return BARE_NEWLINE if reader.has_bare_newline else None
+            return replies.TOO_BIG
+        if reader.has_bare_newline:
+            return replies.BARE_NEWLINE_IN_MESSAGE
+        # Fields are looked at one by one: many tiny ones take more memory than they have octets.
+        end = reader.body.find(b"\r\n\r\n", 0, MAX_HEADER)
+        fields = reader.body.count(b"\r\n", 0, end if end >= 0 else MAX_HEADER)
+        return None if self._reserve(reader.size + _FIELD * fields) else replies.NO_MEMORY
 
-    async def _deliver(self, message: Message) -> None:
+    async def _deliver(self, message: Message, answer_by: float) -> None:
+        is_own = self._accepted[0].is_own
         if self._accepted[0].is_report or self._accepted[0].bounced:
             returned = await self.service.returns.read(message, self._accepted[0])
             if returned is None:
-                self.answer(OK)
+                self.say(replies.OK)
                 return
+            is_own = returned is not message
             message = returned
-        targets = refuse_loops(self._targets(), message, self.service.delivery.tracer)
-        received = self.service.delivery.tracer.received(
-            self.session.host_name or "", self.address, self.protocol()
-        )
-        transaction = Transaction(self.service.delivery, message, targets, received, self.steps)
+        targets = await self._addressed(message, is_own=is_own)
+        message.close()
+        transaction = Transaction(self.service.delivery, message, targets, answer_by, self.steps)
         self.transaction = transaction
         if self.is_at_end:
             transaction.interrupt()
-        reply = FAULT
+        reply = replies.FAULT
         try:
             reply = (await transaction.run()).reply
         finally:
@@ -340,17 +311,30 @@ class Session(Dialogue):
                 transaction.settle(is_clean=False)
             else:
                 self._unproven.append(transaction)  # commands already here prove nothing
-        self.answer(reply)
+        self.say(reply)
         if self.service.is_stopping:
-            self.say(STOPPING)
+            self.say(replies.STOPPING)
         self.flush()
 
-    def _targets(self) -> list[Target]:
-        return [accepted.target for accepted in self._accepted]
+    async def _addressed(self, message: Message, *, is_own: bool) -> list[Target]:
+        """Return the targets, each with the fields that stand on top of its copies.
 
-    def answer(self, reply: Reply) -> None:
-        """Say what became of the message."""
-        self.say(reply)
+        is_own: the message is ours, and not forwarded. Raises NotForwarded.
+        """
+        if message.read.defect is not None:
+            raise NotForwarded(replies.HEADER_TOO_BIG)
+        if message.received_count > MOST_RECEIVED:
+            raise NotForwarded(replies.TOO_MANY_HOPS)
+        tracer, authentication = self.service.delivery.tracer, self.service.authentication
+        helo = self.session.host_name or ""
+        targets = refuse_loops([each.target for each in self._accepted], message, tracer)
+        if is_own:
+            signature = await authentication.own(message)
+            targets = [replace(target, head=signature) for target in targets]
+        else:
+            targets = await authentication.forward(message, self._accepted, targets, (self.address, helo))
+        received = tracer.received(helo, self.address, self.protocol())
+        return [replace(target, head=target.head + received) for target in targets]
 
     def protocol(self) -> str:
         """Return the word for our Received field (RFC 3848, RFC 6531 §3.7.3)."""
@@ -360,21 +344,21 @@ class Session(Dialogue):
 
     async def smtp_QUIT(self, arg: str | None) -> None:
         """QUIT: close."""
-        self.say(Reply(221, "2.0.0", "Bye"))
+        self.say(replies.BYE)
         self.is_closing = True
 
     async def smtp_NOOP(self, arg: str | None) -> None:
         """NOOP: nothing."""
-        self.say(OK)
+        self.say(replies.OK)
 
     async def smtp_RSET(self, arg: str | None) -> None:
         """RSET: forget the transaction."""
         self._reset()
-        self.say(OK)
+        self.say(replies.OK)
 
     async def smtp_VRFY(self, arg: str | None) -> None:
         """VRFY: says nothing of who exists (RFC 5321 §7.3)."""
-        self.say(Reply(252, "2.5.0", "Cannot verify, send the message and see"))
+        self.say(replies.CANNOT_VERIFY)
 
     # Memory
 
@@ -393,5 +377,5 @@ class Session(Dialogue):
 
     def cut(self) -> None:
         """End the dialogue now: its time is up."""
-        self.hang_up(STOPPING)
+        self.hang_up(replies.STOPPING)
         self.close()

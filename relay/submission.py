@@ -1,17 +1,20 @@
 """Our own mail, over a unix socket of mode 0600: LMTP, one recipient a transaction (design, The relay, 12).
 
-The answer after DATA is the destination's, with the other server's own words a line a step. That
-is for the page of the person who sends a test mail; it is stored nowhere.
+The answer after DATA is the destination's. Whoever says XSTEPS before hears each step on the way to it
+as a preliminary reply (1yz, RFC 5321 §4.2.1): `150 2.0.0 RECIPIENT TAB STAGE TAB WORDS`, in the other
+server's own words. That is for the page of the person who sends a test mail; it is stored nowhere.
 """
 
 from core.addresses import Address
 from core.routing import Fate, Reply
+from relay import replies
 from relay.accept import Accepted, Refused
 from relay.deliver import Target
-from relay.server import Service, Session
+from relay.server import Session
+from relay.service import Service
 
-_LONGEST_STEP = 400
-_MOST_STEPS = 60
+_LONGEST_STEP = 400  # characters
+_MOST_STEPS = 200  # a message
 
 
 class OwnSession(Session):
@@ -19,7 +22,7 @@ class OwnSession(Session):
 
     def __init__(self, service: Service) -> None:
         super().__init__(service)
-        self.steps = []
+        self._said = 0
 
     def greet(self) -> Reply:
         """Greet: whoever can open the socket may use it."""
@@ -41,9 +44,22 @@ class OwnSession(Session):
         """LHLO, the EHLO of LMTP (RFC 2033 §4.1)."""
         await self.smtp_EHLO(hostname)
 
+    async def smtp_XSTEPS(  # noqa: N802
+        self, arg: str | None
+    ) -> None:
+        """XSTEPS, of our own: from now on each step is told as it is made."""
+        self.steps = self._tell
+        self.say(replies.SYNTAX if arg else replies.OK)
+
+    def _tell(self, recipient: str, stage: str, words: str) -> None:
+        self._said += 1
+        if self._said <= _MOST_STEPS:
+            self.say(f"150 2.0.0 {_printable(recipient)}\t{stage}\t{_printable(words)}")
+            self.flush()
+
     async def accept(self, address: Address) -> Accepted:
         """Take one recipient: any address outside, or an alias of ours, whose route is followed."""
-        self.steps = []
+        self._said = 0
         senders, acceptor = self.service.senders, self.service.acceptor
         sender = senders.own(address)
         if not await acceptor.directory.serves(address.domain):
@@ -53,13 +69,6 @@ class OwnSession(Session):
             raise Refused(route.reply)
         return Accepted(await acceptor.target(route, sender), is_role=True, is_own=True)
 
-    def answer(self, reply: Reply) -> None:
-        """Answer with the steps: each line begins with the code, the last one says what it comes to."""
-        steps = (self.steps or [])[-_MOST_STEPS:]
-        lines = [f"{reply.code}-{reply.enhanced} {_printable(step)}\r\n" for step in steps]
-        self.steps = []
-        self.say("".join(lines) + str(reply))
 
-
-def _printable(step: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in step)[:_LONGEST_STEP]
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text)[:_LONGEST_STEP]

@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import structlog
+from hypothesis import settings as hypothesis_settings
 from peewee import Database, SqliteDatabase, sort_models
 from playhouse.db_url import parse
 from playhouse.migrations import Runner
@@ -22,6 +23,11 @@ from tests.support.postgres import PostgresServer, find_binaries
 
 CUT_OTHERS_OFF = b"""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                      WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+
+hypothesis_settings.register_profile(
+    "waypost", deadline=None
+)  # how long an example takes is no property of it
+hypothesis_settings.load_profile("waypost")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from core.queues import QUEUES, broker, wait_for_broker
 from workers import jobs  # loaded once here, so that no forked job has to
 
 settings = runtime.start()
+runtime.require_tables()
 wait_for_broker(settings)
 Worker(
     list(QUEUES),

@@ -11,9 +11,12 @@ from rq import get_current_job
 from rq.job import Job as RqJob
 
 from core import outbox, provisioning, runtime, sync, team_sync, upkeep
+from core.audit import Actor
 from core.database import connection, utc_now, write
-from core.directories import Deadline
-from core.directories.launchpad import Launchpad
+from core.directories import Deadline, Directory
+from core.directories.configured import make_directory
+from core.domains import resolver_of
+from core.key_watch import check_keys
 from core.problems import report
 from core.queues import Job, enqueue
 from core.settings import Settings
@@ -27,7 +30,7 @@ log = structlog.get_logger()
 
 
 class DirectoryUnclear(Exception):
-    """Launchpad gave no clear answer: RQ tries again later."""
+    """The directory gave no clear answer: RQ tries again later."""
 
 
 @cache
@@ -47,12 +50,12 @@ def _begin() -> Settings:
 
 
 @cache
-def _directory() -> Launchpad:
-    return Launchpad(_settings().launchpad_api_url, _settings().user_agent)
+def _directory() -> Directory:
+    return make_directory(_settings())
 
 
 def sync_person(person_id: int) -> None:
-    """Ask Launchpad about one person."""
+    """Ask the directory about one person."""
     _begin()
     if not sync.sync_person(_directory(), person_id, Deadline(PERSON_SECONDS), utc_now()):
         raise DirectoryUnclear(f"person {person_id}")
@@ -105,9 +108,15 @@ def send_notices() -> None:
 
 
 def sweep() -> None:
-    """Delete what has served: old nonces, stashed answers, sessions, told problems."""
+    """Delete what has served: nonces, stashed answers, sessions, told problems, retired private keys."""
     _begin()
     sweep_rows(utc_now())
+
+
+def check_signing_keys() -> None:
+    """Look whether DNS shows the keys that sign; one that waited for it comes into use."""
+    settings = _begin()
+    check_keys(Actor("job:check_signing_keys"), settings, resolver_of(settings), utc_now())
 
 
 def report_failure(job: RqJob, kind: type[BaseException], _error: BaseException, _trace: object) -> bool:

@@ -17,6 +17,7 @@ EVERY = {
     Job.SYNC_PEOPLE: (jobs.sync_people, 600),
     Job.KEEP_UP: (jobs.keep_up, 3600),
     Job.SWEEP: (jobs.sweep, 3600),
+    Job.CHECK_SIGNING_KEYS: (jobs.check_signing_keys, 600),
 }
 """Job: its function and the seconds between two runs; each runs when this process starts, too."""
 
@@ -37,6 +38,7 @@ class UniqueCronJob(CronJob):
 def main() -> None:
     """Run the schedule until it is told to stop."""
     settings = runtime.start()
+    runtime.require_tables()
     wait_for_broker(settings)
     scheduler = CronScheduler(connection=broker(settings), logging_level=settings.log_level)
     scheduler._cron_jobs.extend(UniqueCronJob(settings, job) for job in EVERY)

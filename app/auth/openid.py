@@ -10,7 +10,6 @@ import re
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -22,6 +21,7 @@ from openid.fetchers import HTTPFetcher, HTTPFetchingError, HTTPResponse, setDef
 from openid.message import OPENID2_NS
 from openid.store.nonce import split as split_nonce
 
+from app.auth.refusal import OpenIDRefused, Refusal
 from core.directories import Deadline
 from core.http import Fetcher
 from core.openid_state import use_nonce
@@ -32,23 +32,6 @@ ACCOUNT_VERIFIED = "http://ns.login.ubuntu.com/2013/validation/account"
 VERIFIED_BY_MAIL = "token_via_email"
 MAX_ANSWER = 256 * 1024  # octets of a discovery document
 SUFFIX = re.compile(r"[A-Za-z0-9_.-]+")
-
-
-class Refusal(StrEnum):
-    """Why an answer let nobody in."""
-
-    CANCELLED = "cancelled"
-    NOT_VALID = "not-valid"
-    NO_ANSWER = "no-answer"
-    """The provider could not be asked: trying again may help."""
-
-
-class OpenIDRefused(Exception):
-    """The answer was not accepted; nothing was created."""
-
-    def __init__(self, refusal: Refusal, why: str) -> None:
-        super().__init__(why)
-        self.refusal = refusal
 
 
 @dataclass
@@ -137,7 +120,7 @@ def check_answer(
         refusal = Refusal.NO_ANSWER if fetching.failed else Refusal.NOT_VALID
         raise OpenIDRefused(refusal, f"the library says {answer.status}")
     _check_nonce(settings, answer, now)
-    return _signed_facts(settings, answer)
+    return _signed_facts(settings, answer, now)
 
 
 def _check_form(fields: dict[str, str]) -> None:
@@ -172,7 +155,7 @@ def _check_nonce(settings: Settings, answer: SuccessResponse, now: datetime) -> 
         raise OpenIDRefused(Refusal.NOT_VALID, "the answer was used before, or is too old")
 
 
-def _signed_facts(settings: Settings, answer: SuccessResponse) -> SignIn:
+def _signed_facts(settings: Settings, answer: SuccessResponse, now: datetime) -> SignIn:
     email = _signed(answer, sreg.ns_uri, "email")
     proven = settings.openid_email_proven or _account_verified(answer)
     return SignIn(
@@ -182,7 +165,17 @@ def _signed_facts(settings: Settings, answer: SuccessResponse) -> SignIn:
         email_proven=email is not None and proven,
         display_name=_signed(answer, sreg.ns_uri, "fullname") or "",
         language=(_signed(answer, sreg.ns_uri, "language") or "")[:2].lower() or None,
+        authenticated_at=_authenticated_at(answer, now),
     )
+
+
+def _authenticated_at(answer: SuccessResponse, now: datetime) -> datetime:
+    """Return when the password was given: as PAPE says (§5.2), which it does when asked; else now."""
+    try:
+        said = _signed(answer, pape.ns_uri, "auth_time") or ""
+        return min(now, datetime.strptime(said, "%Y-%m-%dT%H:%M:%S%z"))
+    except ValueError:
+        return now
 
 
 def _signed(answer: SuccessResponse, namespace: str, key: str) -> str | None:

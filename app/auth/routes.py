@@ -1,15 +1,18 @@
-"""The sign-in page, the way to Ubuntu One and back, and sign-out."""
+"""The sign-in page, the way to the one sign-in provider and back, and sign-out."""
 
+from collections.abc import Callable
+from datetime import datetime
 from urllib.parse import urlencode
 
 import structlog
-from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask import Blueprint, abort, make_response, redirect, render_template, request, session, url_for
 from flask_babel import lazy_gettext as _
 from flask_login import current_user, login_required, login_user, logout_user
 from werkzeug.wrappers import Response
 
-from app.auth import pending
-from app.auth.openid import OpenIDRefused, Refusal, check_answer, request_url
+from app.auth import oidc, pending
+from app.auth.openid import check_answer, request_url
+from app.auth.refusal import OpenIDRefused, Refusal
 from app.auth.user import SignedIn
 from app.errors import ErrorPage
 from app.extensions import csrf, directory, settings
@@ -33,19 +36,43 @@ START_AGAIN = ErrorPage(
     _("Please start again"),
     _("This sign-in was begun in another browser, took too long, or was used already."),
 )
-CANCELLED = ErrorPage(_("You did not sign in"), _("Ubuntu One says that you cancelled. Nothing was done."))
-NO_ANSWER = ErrorPage(_("Ubuntu One does not answer"), _("Nothing was changed. Try again in a minute."))
-LAUNCHPAD_UNCLEAR = ErrorPage(
-    _("Launchpad does not answer"),
-    _("We could not find out whether you have been here before under another name. Try again in a minute."),
+UNCLEAR = ErrorPage(
+    _("We could not find out who you are"),
+    _("Whether you were here before under another name cannot be looked up now. Try again in a minute."),
 )
-NOT_VALID = ErrorPage(
-    _("Ubuntu One's answer was not accepted"),
-    _("It is not a valid answer for this portal. Nothing was created. Please start again."),
-)
+STATUS = {
+    Refusal.CANCELLED: 200,
+    Refusal.NOT_VALID: 400,
+    Refusal.NO_ANSWER: 503,
+    Refusal.REFUSED_US: 503,
+}
 
 
-class LaunchpadUnclear(Exception):
+def _words(refusal: Refusal) -> ErrorPage:
+    """Say what a refused answer means for the person."""
+    name = settings.provider_name
+    pages = {
+        Refusal.CANCELLED: (
+            _("You did not sign in"),
+            _("%(provider)s says that you cancelled. Nothing was done.", provider=name),
+        ),
+        Refusal.NO_ANSWER: (
+            _("%(provider)s does not answer", provider=name),
+            _("Nothing was changed. Try again in a minute."),
+        ),
+        Refusal.NOT_VALID: (
+            _("%(provider)s's answer was not accepted", provider=name),
+            _("It is not a valid answer for this portal. Nothing was created. Please start again."),
+        ),
+        Refusal.REFUSED_US: (
+            _("%(provider)s does not accept this portal", provider=name),
+            _("It is not set up rightly for sign-ins. Nothing was created. Please tell the admins."),
+        ),
+    }
+    return ErrorPage(*pages[refusal])
+
+
+class DirectoryUnclear(Exception):
     """It could not be found out now whether this account is known by an earlier name."""
 
 
@@ -59,13 +86,36 @@ def sign_in_page() -> Response | str:
 
 
 @blueprint.post("/login")
-def begin() -> Response:
-    """Begin a sign-in: remember its state in this browser and go to Ubuntu One."""
+def begin() -> Response | tuple[str, int]:
+    """Begin a sign-in: remember its state in this browser and go to the provider.
+
+    With `fresh` in the form, the provider asks for the password anew: dangerous changes need that.
+    """
+    fresh = request.form.get("fresh") == "1"
     target = safe_next(request.form.get("next")) or url_for("portal.home")
     waiting, state = pending.begin(pending.read(request), target)
-    return_to = f"{settings.public_url}{url_for('auth.answer')}?{urlencode({'state': state})}"
-    response = redirect(request_url(settings, return_to), code=303)
+    try:
+        leave = _leave_for_oidc if settings.oidc_issuer else _leave_for_ubuntu_one
+        response = leave(state, fresh=fresh)
+    except OpenIDRefused as error:
+        return _refused(error)
     pending.write(response, waiting)
+    return response
+
+
+def _leave_for_ubuntu_one(state: str, *, fresh: bool) -> Response:
+    return_to = f"{settings.public_url}{url_for('auth.answer')}?{urlencode({'state': state})}"
+    return redirect(request_url(settings, return_to, fresh=fresh), code=303)
+
+
+def _leave_for_oidc(state: str, *, fresh: bool) -> Response:
+    """Lead on by a page.
+
+    Browsers hold form-action against a redirect, too, and against each further one of the provider's.
+    """
+    url = oidc.request_url(settings, state, Deadline(BUDGET), fresh=fresh)
+    response = make_response(render_template("auth/leaving.html", url=url))
+    response.headers["Refresh"] = f"0; url={url}"
     return response
 
 
@@ -73,48 +123,82 @@ def begin() -> Response:
 @csrf.exempt  # the provider sends it; what counts is its signature and the state
 def take_posted_answer() -> Response | tuple[str, int]:
     """Put a posted answer aside: this cross-site request carries no cookie, the next one does."""
+    _only(settings.oidc_issuer is None)
     fields = request.form.to_dict()
     if len(fields) != len(list(request.form.items(multi=True))):
-        return _page(NOT_VALID, 400)
+        return _page(_words(Refusal.NOT_VALID), 400)
     try:
         stash = stash_answer(fields, utc_now())
     except ValueError:
-        return _page(NOT_VALID, 413)
+        return _page(_words(Refusal.NOT_VALID), 413)
     arguments = [*request.args.items(multi=True), ("stash", stash)]
     return redirect(f"{url_for('auth.answer')}?{urlencode(arguments)}", code=303)
+
+
+Check = Callable[[str, Deadline, datetime], SignIn]
+"""Takes the state, and checks the answer in the request; raises OpenIDRefused."""
 
 
 @blueprint.get("/login/ubuntu-one")
 def answer() -> Response | tuple[str, int]:
     """Check Ubuntu One's answer and let the person in."""
+    _only(settings.oidc_issuer is None)
+    return _take_answer(_ubuntu_one_answer)
+
+
+@blueprint.get("/login/oidc")
+def oidc_answer() -> Response | tuple[str, int]:
+    """Check the OIDC provider's answer and let the person in."""
+    _only(settings.oidc_issuer is not None)
+    return _take_answer(_oidc_answer)
+
+
+def _only(in_use: bool) -> None:
+    """Have nothing here when this portal's provider speaks the other protocol."""
+    if not in_use:
+        abort(404)
+
+
+def _take_answer(check: Check) -> Response | tuple[str, int]:
     waiting = pending.read(request)
-    target = waiting.pop(request.args.get("state", ""), None)
+    state = request.args.get("state", "")
+    target = waiting.pop(state, None)
     if target is None:
         return _page(START_AGAIN, 400)
-    response = _finish(target)
+    response = _finish(check, state, target)
     if isinstance(response, tuple):
         response = Response(response[0], response[1], mimetype="text/html")
     pending.write(response, waiting)
     return response
 
 
-def _finish(target: str) -> Response | tuple[str, int]:
-    deadline, now = Deadline(BUDGET), utc_now()
+def _finish(check: Check, state: str, target: str) -> Response | tuple[str, int]:
+    deadline = Deadline(BUDGET)
     try:
-        fields, url = _received()
-        arrival = check_answer(settings, fields, url, deadline, now)
-        return _let_in(arrival, deadline, target)
+        return _let_in(check(state, deadline, utc_now()), deadline, target)
     except OpenIDRefused as error:
-        log.info("sign-in refused", refusal=error.refusal, why=str(error))
-        if error.refusal is Refusal.CANCELLED:
-            return _page(CANCELLED, 200)
-        if error.refusal is Refusal.NO_ANSWER:
-            return _page(NO_ANSWER, 503)
-        return _page(NOT_VALID, 400)
-    except LaunchpadUnclear:
-        return _page(LAUNCHPAD_UNCLEAR, 503)
+        return _refused(error)
+    except DirectoryUnclear:
+        return _page(UNCLEAR, 503)
     except SignInRefused as error:
         return _page(ErrorPage(_("You cannot sign in"), str(error)), 403)
+
+
+def _ubuntu_one_answer(_state: str, deadline: Deadline, now: datetime) -> SignIn:
+    fields, url = _received()
+    return check_answer(settings, fields, url, deadline, now)
+
+
+def _oidc_answer(state: str, deadline: Deadline, now: datetime) -> SignIn:
+    return oidc.check_answer(settings, dict(_arguments()), state, deadline, now)
+
+
+def _arguments() -> list[tuple[str, str]]:
+    """Return the arguments of the request; raises OpenIDRefused when one came twice."""
+    arguments = list(request.args.items(multi=True))
+    if len({name for name, _ in arguments}) != len(arguments):
+        raise OpenIDRefused(Refusal.NOT_VALID, "a field came twice")
+    return arguments
 
 
 def _received() -> tuple[dict[str, str], str]:
@@ -122,9 +206,7 @@ def _received() -> tuple[dict[str, str], str]:
 
     A posted answer is taken from its stash and checked against the first address, without the stash.
     """
-    arguments = list(request.args.items(multi=True))
-    if len({name for name, _ in arguments}) != len(arguments):
-        raise OpenIDRefused(Refusal.NOT_VALID, "a field came twice")
+    arguments = _arguments()
     base = settings.public_url + request.path
     stash = request.args.get("stash")
     if stash is None:
@@ -140,12 +222,13 @@ def _received() -> tuple[dict[str, str], str]:
 
 
 def _let_in(arrival: SignIn, deadline: Deadline, target: str) -> Response:
-    """Ask Launchpad in what is left of the budget, then begin a fresh session."""
-    reading = ask_about(directory, arrival.subject, deadline)
+    """Ask the directory in what is left of the budget, then begin a fresh session."""
+    email = arrival.email if arrival.email_proven else None
+    reading = ask_about(directory, arrival.subject, deadline, issuer=arrival.issuer, email=email)
     now = utc_now()
     account = reading.account.account
     if account is not None and not ask_about_earlier_names(directory, account, deadline, now):
-        raise LaunchpadUnclear
+        raise DirectoryUnclear
     old_token = current_user.get_id() if is_signed_in() else None
     person, token = sign_in(arrival, reading, now)
     if old_token:
@@ -155,7 +238,7 @@ def _let_in(arrival: SignIn, deadline: Deadline, target: str) -> Response:
     if found is not None:
         login_user(SignedIn(found, token))
     if not reading.complete:
-        log.warning("launchpad unclear at sign-in", person=person.id, why=reading.account.why)
+        log.warning("directory unclear at sign-in", person=person.id, why=reading.account.why)
         enqueue(settings, Job.SYNC_PERSON, person.id)
     wake_outbox(settings)
     return redirect(target, code=303)
@@ -168,7 +251,13 @@ def sign_out() -> Response:
     end_session(current_user.get_id())
     logout_user()
     session.clear()
-    return redirect(url_for("portal.front"), code=303)
+    return redirect(url_for("public.front"), code=303)
+
+
+def _refused(error: OpenIDRefused) -> tuple[str, int]:
+    loud = log.error if error.refusal is Refusal.REFUSED_US else log.info
+    loud("sign-in refused", refusal=error.refusal, why=str(error))
+    return _page(_words(error.refusal), STATUS[error.refusal])
 
 
 def _page(page: ErrorPage, status: int) -> tuple[str, int]:

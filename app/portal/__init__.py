@@ -1,5 +1,10 @@
-"""The contributor's pages."""
+"""The contributor's pages: HTTP only, the rules are in the core.
 
-from app.portal.routes import blueprint
+Every action is a plain form. With HTMX it swaps the part of the page that changed; without, the page
+comes back as a whole. Both render the same template file.
+"""
 
-__all__ = ["blueprint"]
+from app.portal import address, home, proof, test_mail
+from app.portal.blueprint import blueprint
+
+__all__ = ["address", "blueprint", "home", "proof", "test_mail"]

@@ -1,28 +1,27 @@
 """The sentences of the portal for what the core decides: one place for each kind of decision."""
 
-from flask_babel import lazy_gettext as _
+from collections import defaultdict
 
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _
+from markupsafe import Markup, escape
+
+from app.presentation import breaks
 from core.aliases import ClaimProblem
+from core.delivery import MessageClass
+from core.eligibility import Condition
+from core.history import Change
 from core.recipients import ProofProblem
-from core.routing import Fate
+from core.routing import Fate, Hold
 
 CLAIM_PROBLEMS = {
-    ClaimProblem.TAKEN: (
-        409,
-        _("Somebody else has this address. Should it be yours? Write to the admins."),
-    ),
-    ClaimProblem.RESERVED: (
-        403,
-        _("This name is kept for the project. Write to the admins for another."),
-    ),
-    ClaimProblem.IMPOSSIBLE: (
-        422,
-        _("Your Launchpad name cannot be a mail address here. Write to the admins for another one."),
-    ),
+    ClaimProblem.TAKEN: (409, _("Somebody else has this address. Should it be yours?")),
+    ClaimProblem.RESERVED: (403, _("This name is kept for the project.")),
+    ClaimProblem.IMPOSSIBLE: (422, _("Your name cannot be a mail address here.")),
     ClaimProblem.NOT_ENTITLED: (403, _("You are not entitled to this address at the moment.")),
     ClaimProblem.STALE: (
         403,
-        _("Launchpad has not confirmed this within the last 24 hours. Press “Check again” first."),
+        _("This was not confirmed within the last 24 hours. Press “Check again” first."),
     ),
     ClaimProblem.ONE_NAME: (
         409,
@@ -31,6 +30,17 @@ CLAIM_PROBLEMS = {
     ClaimProblem.NEEDS_RECIPIENT: (422, _("Say where your mail shall go.")),
 }
 """Status and sentence of each refused claim."""
+
+FOR_ADMINS = (ClaimProblem.TAKEN, ClaimProblem.RESERVED, ClaimProblem.IMPOSSIBLE)
+"""Where only the admins can help."""
+
+ACCOUNT_WIDE = (
+    Condition.NOT_BANNED,
+    Condition.HAS_ACCOUNT,
+    Condition.ACCOUNT_VALID,
+    Condition.COC_SIGNED,
+)
+"""What is true or not of a person on all domains alike."""
 
 PROOF_PROBLEMS = {
     ProofProblem.BROKEN: (
@@ -56,3 +66,100 @@ FATES = {
     Fate.NO_RECIPIENT: ("negative", _("has no confirmed mailbox, mail is refused")),
 }
 """Colour and words for what mail to one's own address gets."""
+
+HOLDS = {
+    Hold.ADMIN: _("An admin has suspended this address. Its mail is refused until they lift that."),
+    Hold.BAN: _("An admin has closed your account here. Mail for its addresses is refused."),
+    Hold.LAUNCHPAD: _("Your account is suspended. Mail is refused until it is active again."),
+}
+"""Why an address is held."""
+
+MESSAGE_CLASSES = {
+    MessageClass.DISOWNED: _(
+        "forged, by the word of the domain in its From: refused here, as that domain asks"
+    ),
+    MessageClass.POLICY: _("taken for spam, or its sender failed the server's checks"),
+    MessageClass.SIZE: _("too big for the mailbox"),
+    MessageClass.CONTENT: _("of a kind that the server cannot take"),
+    MessageClass.SENDER: _("from an address that the server does not believe"),
+    MessageClass.OTHER: _("for a reason that its code does not tell"),
+}
+"""What kind of message a server refused."""
+
+STAGES = {
+    "dns": _("Looking for its mail server"),
+    "connect": _("Connecting to its mail server"),
+    "greeting": _("Its greeting"),
+    "ehlo": _("Our greeting"),
+    "starttls": _("Encryption"),
+    "auth": _("Our name and password"),
+    "mail": _("The sender"),
+    "rcpt": _("The mailbox"),
+    "data": _("Ready for the mail"),
+    "content": _("The whole mail"),
+}
+"""The steps of a mail's way to a mail server, as the relay names them."""
+
+RESULTS = {
+    "delivered": ("positive", _("accepted")),
+    "refused": ("negative", _("refused for good")),
+    "deferred": ("caution", _("not taken now")),
+}
+"""Colour and words for how a try at a mailbox ended."""
+
+_SWITCHED = {
+    "on": _("It was switched on."),
+    "off-later": _("It was switched off; senders try later."),
+    "off-refused": _("It was switched off; mail is refused."),
+}
+_CHANGES = {
+    "alias-claimed": _("It was claimed. Mail goes to %(recipient)s."),
+    "alias-taken-again": _("It was claimed again."),
+    "alias-given-up": _("It was given up."),
+    "alias-provided": _("It was given to its owner, as this domain does for its members."),
+    "alias-grace-started": _("Its owner is not entitled to it any more: the grace time began."),
+    "alias-grace-lifted": _("Its owner is entitled to it again."),
+    "alias-ended": _("It ended."),
+    "alias-held": _("It was suspended, as its owner is."),
+    "alias-released": _("Its suspension ended."),
+    "alias-label-set": _("Its label is “%(after)s” now."),
+    "recipient-added": _("%(address)s was added."),
+    "recipient-proven": _("%(address)s was confirmed."),
+    "recipient-proven-at-sign-in": _("%(address)s was confirmed by signing in."),
+    "recipient-to-be-replaced": _("%(after)s is to take the place of %(before)s when it is confirmed."),
+    "recipient-replaced": _("%(after)s took the place of %(before)s."),
+    "recipient-removed": _("%(address)s was removed."),
+    "recipients-ordered": _("The order of the mailboxes was changed."),
+    "person-banned": _("The account of its owner was closed."),
+    "person-unbanned": _("The account of its owner was opened again."),
+}
+_CHOICES = {
+    ("alias-delivery-order-set", "all"): _("Mail goes to all its mailboxes."),
+    ("alias-delivery-order-set", "first"): _("Mail goes to the first mailbox that takes it."),
+    ("alias-keeps-tag-set", "True"): _("Mailboxes get the part after a +."),
+    ("alias-keeps-tag-set", "False"): _("Mailboxes do not get the part after a +."),
+    ("alias-label-set", ""): _("Its label was removed."),
+}
+
+
+def change_words(change: Change) -> Markup:
+    """Say in a sentence what a change of an address was."""
+    verb, values = change.verb, dict(change.values)
+    if verb == "recipients-set":
+        before, after = values.get("before", []), values.get("after", [])
+        gone = [address for address in before if address not in after]
+        verb, values = ("recipient-removed", {"address": gone[0]}) if gone else ("recipients-ordered", {})
+    after = str(values.get("after"))
+    known = _SWITCHED.get(after) if verb == "alias-switched" else _CHOICES.get((verb, after))
+    sentence = known or _CHANGES.get(verb) or _("Changed: %(verb)s")
+    shown = {name: breaks(str(value)) for name, value in {**values, "verb": verb}.items()}
+    return escape(str(sentence)) % defaultdict(lambda: Markup("…"), shown)
+
+
+def actor_words(change: Change, person_id: int) -> str:
+    """Say who made a change, to this person."""
+    if change.actor == f"person:{person_id}":
+        return gettext("you")
+    if change.actor.startswith("person:"):
+        return change.actor_name or gettext("somebody who is no longer here")
+    return gettext("automatically") if change.actor.startswith("job:") else gettext("an admin")

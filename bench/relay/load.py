@@ -66,27 +66,34 @@ class Sink:
 
 
 @contextmanager
-def smtp_sink(folder: Path) -> Iterator[Sink]:
+def smtp_sink(folder: Path, port: int | None = None) -> Iterator[Sink]:
     """Run smtp-sink."""
     folder.mkdir()
-    port = free_port()
+    port = port or free_port()
     as_user = ["-u", "nobody"] if os.geteuid() == 0 else []
     with running(["smtp-sink", *as_user, "-c", f"127.0.0.1:{port}", "1000"], folder):
         wait_for(port)
         yield Sink(port, folder / "output")
 
 
-def throughput(peer: Peer, load: Load, sink: Sink) -> Measured:
-    """Send a load and wait until the sink has all of it."""
-    before, cpu = sink.count(), cpu_seconds(peer.process) if peer.process else 0.0
-    command = ["smtp-source", "-s", str(load.sessions), "-m", str(load.messages), "-l", str(load.size)]
-    command += ["-f", "bob@example.com", "-t", "user7@bench.example", f"127.0.0.1:{peer.port}"]
-    with PeakMemory(peer.process or os.getpid()) as memory:
+def throughput(peer: Peer, load: Load, sink: Sink, content: Path | None = None) -> Measured:
+    """Send a load and wait until the sink has all of it.
+
+    content: a message to send instead of smtp-source's own, each time to another address.
+    """
+    before, cpu = sink.count(), sum(map(cpu_seconds, peer.processes))
+    command = ["smtp-source", "-s", str(load.sessions), "-m", str(load.messages), "-f", "bob@example.com"]
+    if content is None:
+        command += ["-l", str(load.size), "-t", "user7@bench.example"]
+    else:
+        command += ["-F", str(content), "-N", "-t", "user@bench.example"]
+    command.append(f"{peer.host}:{peer.port}")
+    with PeakMemory(peer.processes) as memory:
         started = time.monotonic()
         subprocess.run(command, check=True, capture_output=True)
         sink.wait_for(before + load.messages)
         seconds = time.monotonic() - started
-    used = cpu_seconds(peer.process) - cpu if peer.process else 0.0
+    used = sum(map(cpu_seconds, peer.processes)) - cpu
     return Measured(load.messages / seconds, used / load.messages * 1000, memory.peak)
 
 

@@ -11,9 +11,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from core.settings import Settings
 from devtools.stack import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +29,7 @@ shlib_directory = /usr/lib/postfix
 meta_directory = /etc/postfix
 maillog_file = {log}/mail.log
 maillog_file_prefixes = {log}
-inet_interfaces = 127.0.0.1
+inet_interfaces = {host}
 inet_protocols = ipv4
 myhostname = mx.bench.example
 mydestination =
@@ -44,7 +45,7 @@ smtp_dns_support_level = disabled
 smtp_host_lookup = native
 message_size_limit = 52428800
 """
-_SERVICES = """127.0.0.1:{port} inet n - n - - smtpd
+_SERVICES = """{host}:{port} inet n - n - - smtpd
 postlog unix-dgram n - n - 1 postlogd
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
@@ -70,19 +71,24 @@ tlsmgr unix - - n 1000? 1 tlsmgr
 
 @dataclass(frozen=True)
 class Peer:
-    """A running peer: its name in the table, its port, the process at the root of its tree (0: none)."""
+    """A running peer: its name in the table, its port, the roots of its trees of processes."""
 
     name: str
     port: int
-    process: int = 0
+    processes: tuple[int, ...] = ()
+    host: str = "127.0.0.1"
+
+    def beside(self, process: int) -> "Peer":
+        """Return the same with one more tree of processes that work for it."""
+        return replace(self, processes=(*self.processes, process))
 
 
-def wait_for(port: int, seconds: float = 20) -> None:
+def wait_for(port: int, seconds: float = 20, host: str = "127.0.0.1") -> None:
     """Wait until someone listens on a port."""
     end = time.monotonic() + seconds
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
+            socket.create_connection((host, port), 1).close()
         except OSError:
             if time.monotonic() > end:
                 raise
@@ -93,7 +99,17 @@ def wait_for(port: int, seconds: float = 20) -> None:
 
 def relay_environment(folder: Path, database_url: str, **more: str) -> dict[str, str]:
     """Return the environment of a relay as shipped, for `bench.example`."""
-    values = {
+    return {**os.environ, "PYTHONPATH": str(ROOT), **_settings(folder, database_url), **more}
+
+
+def relay_settings(database_url: str) -> Settings:
+    """Return the settings of such a relay, for what is done beside it."""
+    values = _settings(Path("var"), database_url)
+    return Settings.model_validate({name.lower(): value for name, value in values.items()})
+
+
+def _settings(folder: Path, database_url: str) -> dict[str, str]:
+    return {
         "SECRET_KEY": "s" * 40,
         "RECORD_SECRET": "r" * 40,
         "SRS_SECRETS": "t" * 40,
@@ -105,9 +121,8 @@ def relay_environment(folder: Path, database_url: str, **more: str) -> dict[str,
         "MAIL_FROM": "waypost@bench.example",
         "RELAY_SOCKET": str(folder / "relay.sock"),
         "STATE_DIR": str(folder),
-        "PYTHONPATH": str(ROOT),
+        "MAIL_AUTHENTICATION": "off",  # Postfix has none of its own; see bench.authentication
     }
-    return {**os.environ, **values, **more}
 
 
 @contextmanager
@@ -154,29 +169,43 @@ def valkey(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def waypost(
-    name: str, folder: Path, database_url: str, sink: int, processes: int, **more: str
+    name: str,
+    folder: Path,
+    database_url: str,
+    sink: int,
+    processes: int,
+    host: str = "127.0.0.1",
+    **more: str,
 ) -> Iterator[Peer]:
-    """Run the relay as shipped, with its broker beside it, against the sink as its smarthost."""
+    """Run the relay as shipped, with its broker beside it, against the sink as its smarthost.
+
+    more: settings.
+    """
     folder.mkdir()
     port = free_port()
     with valkey(folder / "broker") as broker:
         env = relay_environment(
             folder,
             database_url,
-            RELAY_LISTEN=f"127.0.0.1:{port}",
+            RELAY_LISTEN=f"{host}:{port}",
             SMARTHOST=f"127.0.0.1:{sink}",
             RELAY_PROCESSES=str(processes),
             REDIS_URL=broker,
             **more,
         )
         with running([sys.executable, "-m", "relay"], folder, env) as process:
-            wait_for(port)
-            yield Peer(name, port, process.pid)
+            wait_for(port, host=host)
+            yield Peer(name, port, (process.pid,), host)
 
 
 @contextmanager
-def postfix(name: str, folder: Path, table: Path, sink: int) -> Iterator[Peer]:
-    """Run a private Postfix with its queue under `folder`. It wants to be started by root."""
+def postfix(
+    name: str, folder: Path, table: Path, sink: int, host: str = "127.0.0.1", more: str = ""
+) -> Iterator[Peer]:
+    """Run a private Postfix with its queue under `folder`. It wants to be started by root.
+
+    more: lines for its main.cf.
+    """
     port = free_port()
     parts = {part: folder / part for part in ("etc", "spool", "data", "log")}
     for part in parts.values():
@@ -184,14 +213,14 @@ def postfix(name: str, folder: Path, table: Path, sink: int) -> Iterator[Peer]:
     owner = pwd.getpwnam("postfix")
     os.chown(parts["data"], owner.pw_uid, owner.pw_gid)
     shutil.copy(table, parts["etc"] / "aliases.db")
-    (parts["etc"] / "main.cf").write_text(_MAIN_CF.format(**parts, sink=sink))
-    (parts["etc"] / "master.cf").write_text(_SERVICES.format(port=port))
+    (parts["etc"] / "main.cf").write_text(_MAIN_CF.format(**parts, sink=sink, host=host) + more)
+    (parts["etc"] / "master.cf").write_text(_SERVICES.format(port=port, host=host))
     query = "SELECT target FROM aliases WHERE address = '%s'"
     (parts["etc"] / "aliases.cf").write_text(f"dbpath = {parts['etc']}/aliases.db\nquery = {query}\n")
     subprocess.run(["postfix", "-c", parts["etc"], "check"], check=True, capture_output=True)
     with running(["/usr/lib/postfix/sbin/master", "-c", str(parts["etc"]), "-d"], folder) as process:
-        wait_for(port)
-        yield Peer(name, port, process.pid)
+        wait_for(port, host=host)
+        yield Peer(name, port, (process.pid,), host)
 
 
 @contextmanager
@@ -202,4 +231,4 @@ def plain_forwarder(name: str, folder: Path, table: Path, sink: int) -> Iterator
     command = [sys.executable, "-m", "bench.relay.plain_forwarder", str(port), str(sink), str(table)]
     with running(command, folder, {**os.environ, "PYTHONPATH": str(ROOT)}) as process:
         wait_for(port)
-        yield Peer(name, port, process.pid)
+        yield Peer(name, port, (process.pid,))

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -50,10 +51,10 @@ def memory(root: int) -> int:
 
 
 class PeakMemory:
-    """Samples the memory of a tree while the `with` block runs; `peak` is the most, in octets."""
+    """Samples the memory of some trees while the `with` block runs; `peak` is the most, in octets."""
 
-    def __init__(self, root: int, every: float = 0.2) -> None:
-        self._root = root
+    def __init__(self, roots: Sequence[int], every: float = 0.2) -> None:
+        self._roots = roots
         self._every = every
         self._end = threading.Event()
         self.peak = 0
@@ -69,7 +70,7 @@ class PeakMemory:
 
     def _sample(self) -> None:
         while not self._end.is_set():
-            self.peak = max(self.peak, memory(self._root))
+            self.peak = max(self.peak, sum(map(memory, self._roots)))
             self._end.wait(self._every)
 
 

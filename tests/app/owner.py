@@ -26,6 +26,12 @@ class Owner:
         """Add a recipient."""
         return self.press("recipients", htmx, recipient=text)
 
+    def change(self, what: str, recipient: object, htmx: bool = False) -> Answer:
+        """Press `remove`, `up` or `down` at a recipient, given by its row's id."""
+        if what == "remove":
+            return self.press(f"recipients/{recipient}/remove", htmx)
+        return self.press(f"recipients/{recipient}/move", htmx, way=what)
+
     @property
     def addresses(self) -> list[str]:
         """The recipients' addresses, in order."""

@@ -163,7 +163,9 @@ def test_without_the_code_of_conduct_there_is_no_address(
 ) -> None:
     bruno = new_person("ubuntumembers", coc_signed=False)
     home = client.sign_in(bruno.name)
-    assert "You have not signed the Code of Conduct. Sign it on Launchpad" in row_of(home).text
+    said = "You have not signed the Code of Conduct. Sign it on Launchpad"
+    assert home.text.count(said) == 1
+    assert "not entitled What is missing stands above." in row_of(home).text
 
     refused = claim(client, htmx=htmx)
 
@@ -178,14 +180,14 @@ def test_a_name_that_makes_no_address_is_impossible(
     fay = new_person("ubuntumembers", name=name.format(member.name), email="fay@home.example.net")
     home = client.sign_in(fay.name)
     assert row_of(home).all("form") == []
-    assert "Your Launchpad name cannot be a mail address here." in row_of(home).text
+    assert "Your name cannot be a mail address here." in row_of(home).text
 
     with nothing_created():
         refused = claim(client, htmx=htmx)
 
     assert refused.status == 422
     assert_form(refused, htmx)
-    assert row_of(refused).one(role="alert").text.startswith("Your Launchpad name cannot be a mail address")
+    assert row_of(refused).one(role="alert").text.startswith("Your name cannot be a mail address")
 
 
 @htmx_and_not

@@ -34,8 +34,16 @@ def addresses(portal: Portal, owner: Owner, method: str) -> dict[str, str]:
         "token": link.rpartition("/")[2],
         "name": "ubuntu.com",
         "filename": "built/app.css",
+        "run_id": "x",
     }
-    odd = {"alias_id": 2**31 - 1, "recipient_id": 0, "token": "x", "name": "x", "filename": "x"}
+    odd = {
+        "alias_id": 2**31 - 1,
+        "recipient_id": 0,
+        "token": "x",
+        "name": "x",
+        "filename": "x",
+        "run_id": "y",
+    }
     found = {}
     with app.test_request_context():
         for rule in app.url_map.iter_rules():

@@ -251,7 +251,7 @@ def test_a_recipient_proven_is_proven_for_all_ones_addresses(
     portal: Portal, owner: Owner, link: str, member: Account
 ) -> None:
     first = owner.recipient(str(member.email)).id
-    owner.press("order", recipient=first, action="remove")
+    owner.change("remove", first)
     assert "waits for a confirmed mailbox" in owner.client.get("/home").text
 
     owner.client.post(link)

@@ -91,7 +91,7 @@ def test_a_ban_is_not_evaded_by_a_rename_and_a_second_identity(
     refused = client.sign_in(f"{member.name}-renamed")
 
     assert (unclear.status, refused.status) == (503, 403)
-    assert "Launchpad does not answer" in unclear.text
+    assert "We could not find out who you are" in unclear.text
     assert "closed this account" in refused.text
     assert Person.select().where(Person.account_created == person.account_created).count() == 1
 

@@ -168,7 +168,7 @@ def test_an_htmx_call_is_sent_back_to_its_own_page_only(
 def test_no_page_that_needs_a_sign_in_is_forgotten(portal: Portal) -> None:
     """Whatever GET page comes later must be one to come back to, or a part of one."""
     app = create_app(portal.settings)
-    parts = {"portal.rows", "auth.answer", "auth.sign_in", "static"}
+    parts = {"portal.rows", "auth.answer", "auth.oidc_answer", "auth.sign_in", "static", "public.theme_file"}
     with app.app_context():
         for rule in app.url_map.iter_rules():
             if "GET" not in (rule.methods or ()) or rule.endpoint in parts:

@@ -41,10 +41,10 @@ def open_address(page: Page, address: str) -> None:
 
 def add_mailbox(page: Page, mailbox: str) -> None:
     """Add a recipient; it waits for its owner."""
-    page.get_by_label("Another mailbox").fill(mailbox)
+    page.get_by_label("Another mailbox", exact=True).fill(mailbox)
     page.get_by_role("button", name="Add", exact=True).click()
-    item = page.get_by_role("listitem").filter(has_text=mailbox)
-    expect(item).to_contain_text("open the link in the mail we sent there")
+    item = page.locator("li.recipient").filter(has_text=mailbox)
+    expect(item).to_contain_text("Open the link in the mail we sent there")
 
 
 def open_mail(page: Page, stack: Stack, to: str, subject: str, seconds: float = 20) -> None:

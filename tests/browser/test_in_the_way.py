@@ -62,7 +62,7 @@ def test_the_page_fills_itself_when_launchpad_answers_later(
     with launchpad_told(stack, fault={"kind": "503-html", "seconds": 2}):
         job.sign_in(page, stack, name)
         expect(page.locator("#rows")).to_contain_text("Asking Launchpad about you")
-        expect(job.row(page, "ubuntu.com")).to_contain_text("We could not ask Launchpad yet.")
+        expect(job.row(page, "ubuntu.com")).to_contain_text("not known yet")
 
     expect(page.get_by_role("button", name=f"Claim {name}@ubuntu.com")).to_be_visible(timeout=60_000)
     expect(page.locator("#rows")).not_to_contain_text("Asking Launchpad about you")

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,51 +11,9 @@ from core.models import Alias, AuditEntry, Domain, Person, RoleGrant, Session
 from core.people import SignIn, sign_in
 from core.settings import Settings
 from core.sync import ask_about
-from devtools.people import demo_world
 from devtools.servers import PretendServers
+from tests.cli.conftest import Waypost
 from tests.support.arrange import UNKNOWN, make_alias, make_domain, make_recipient
-from tests.support.environment import environment_of
-
-Waypost = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture(scope="module")
-def outside() -> Iterator[PretendServers]:
-    """Launchpad, Ubuntu One and a resolver of this module's own."""
-    servers = PretendServers(demo_world())
-    servers.start()
-    yield servers
-    servers.stop()
-
-
-@pytest.fixture
-def settings(settings: Settings, outside: PretendServers) -> Settings:
-    """The tests' settings, with the outside world on loopback."""
-    host, port = outside.resolver.address
-    return settings.model_copy(
-        update={
-            "resolver": f"{host}:{port}",
-            "launchpad_api_url": outside.launchpad.url,
-            "launchpad_web_url": outside.launchpad.url,
-            "openid_provider_url": outside.ubuntu_one.url,
-            "openid_endpoint": outside.ubuntu_one.endpoint,
-            "openid_claimed_id_prefix": outside.ubuntu_one.identifier_prefix,
-        }
-    )
-
-
-@pytest.fixture
-def waypost(settings: Settings, db: object) -> Waypost:
-    """Runs the installed command in a process of its own."""
-    environment = environment_of(settings)
-
-    def run(*arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-        command = [str(Path(sys.executable).parent / "waypost"), *arguments]
-        return subprocess.run(
-            command, env=environment, input=typed, capture_output=True, text=True, timeout=60, check=False
-        )
-
-    return run
 
 
 def signed_in(outside: PretendServers, settings: Settings, name: str, now: object) -> Person:

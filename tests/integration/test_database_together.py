@@ -27,7 +27,7 @@ from core.recipients import (
     ProofRefused,
     RecipientProblem,
     add_recipient,
-    move_up,
+    move,
     proof_token,
     remove_recipient,
     resend_proof,
@@ -104,7 +104,7 @@ class Somebody:
         remove_recipient(person.id, self._alias(person), self._recipient(person), utc_now())
 
     def move(self, person: Person) -> None:
-        move_up(person.id, self._alias(person), self._recipient(person), utc_now())
+        move(person.id, self._alias(person), self._recipient(person), -1, utc_now())
 
     def resend(self, person: Person) -> None:
         resend_proof(person.id, self._recipient(person), utc_now() + timedelta(hours=1))

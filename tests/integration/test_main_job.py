@@ -25,6 +25,14 @@ def test_the_main_job_works_from_end_to_end(
     assert done, f"{capsys.readouterr().out}\n{logs}"
 
 
+def test_the_main_job_works_with_a_roster_and_openid_connect(capsys: pytest.CaptureFixture[str]) -> None:
+    with Stack(roster=True) as stack:
+        done = Check(stack).run()
+        logs = {name: (stack.folder / f"{name}.log").read_text() for name in stack.processes}
+
+    assert done, f"{capsys.readouterr().out}\n{logs}"
+
+
 def test_the_check_names_the_step_that_fails(capsys: pytest.CaptureFixture[str]) -> None:
     with Stack() as stack:
         stack.processes["relay"].terminate()

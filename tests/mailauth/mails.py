@@ -5,6 +5,7 @@ import functools
 import random
 
 from mailauth import dkim, message
+from mailauth.canonical import canonical_pieces
 from mailauth.keys import Algorithm, SigningKey
 from tests.mailauth.zone import Zone
 
@@ -74,3 +75,8 @@ def header(chance: random.Random, domain: bytes = b"example.org") -> bytes:
     ]
     chance.shuffle(fields)
     return b"\r\n".join(fields) + b"\r\n"
+
+
+def canonical(body, canon):
+    """The whole canonical form of a body."""
+    return b"".join(canonical_pieces(body, 0, canon))

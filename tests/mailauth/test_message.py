@@ -1,10 +1,17 @@
 """Reading a message's octets, tag lists and canonical forms."""
 
-import pytest
+from hashlib import sha256
+from unittest import mock
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailauth import canonical as forms
 from mailauth import message, tags
-from mailauth.canonical import Body, Canon, relaxed_body, relaxed_field, simple_body
+from mailauth.canonical import Body, Canon, canonical_pieces, relaxed_field
 from mailauth.message import Defect
+from tests.mailauth.mails import canonical
 
 
 @pytest.mark.parametrize(
@@ -90,8 +97,8 @@ def test_the_example_of_rfc_6376_section_3_4_5():
     body = b" C \r\nD \t E\r\n\r\n\r\n"
     assert relaxed_field(b"A: X") == b"a:X"
     assert relaxed_field(b"B : Y\t\r\n\tZ  ") == b"b:Y Z"
-    assert relaxed_body(body) == b" C\r\nD E\r\n"
-    assert simple_body(body) == b" C \r\nD \t E\r\n"
+    assert canonical(body, Canon.RELAXED) == b" C\r\nD E\r\n"
+    assert canonical(body, Canon.SIMPLE) == b" C \r\nD \t E\r\n"
 
 
 @pytest.mark.parametrize(
@@ -107,8 +114,8 @@ def test_the_example_of_rfc_6376_section_3_4_5():
     ],
 )
 def test_the_ends_of_bodies(body, simple, relaxed):
-    assert simple_body(body) == simple
-    assert relaxed_body(body) == relaxed
+    assert canonical(body, Canon.SIMPLE) == simple
+    assert canonical(body, Canon.RELAXED) == relaxed
 
 
 def test_hashes_of_several_lengths_are_those_of_each_alone():
@@ -119,3 +126,20 @@ def test_hashes_of_several_lengths_are_those_of_each_alone():
         for length in (None, 0, 3, 7, 500):
             assert together.digest(canon, length) == Body(data, 0).digest(canon, length)
         assert together.length(canon) == Body(data, 0).length(canon)
+
+
+BODIES = st.lists(
+    st.sampled_from([b"a", b" ", b"\t", b"\r\n", b"\r", b"\n", b"bc", b"\xff"]), max_size=60
+).map(b"".join)
+
+
+@given(BODIES, st.integers(1, 9), st.sampled_from(Canon))
+def test_the_pieces_of_a_body_are_its_canonical_form(body, size, canon):
+    whole = canonical(body, canon)
+    with mock.patch.object(forms, "_PIECE", size):
+        assert b"".join(canonical_pieces(b"head" + body, 4, canon)) == whole
+        assert b"".join(canonical_pieces(bytearray(body), 0, canon)) == whole
+        split = Body(body, 0)
+        split.hash([(canon, None), (canon, 3), (canon, 10_000)])
+        assert split.digest(canon) == split.digest(canon, 10_000) == sha256(whole).digest()
+        assert split.digest(canon, 3) == sha256(whole[:3]).digest()

@@ -2,20 +2,25 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
+import structlog
 import uvloop
 
+from core import runtime
+from core.database import connection
 from core.delivery import Count
 from core.settings import Settings
 from relay.limits import Limits
 from relay.process import Relay
 from relay.shared import SharedMarks
 from tests.relay.fakes import Client, MailServer, Resolver, Table
+from tests.relay.kept import NOW
+from tests.support.arrange import make_alias, make_domain, make_member
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -34,7 +39,7 @@ FAST = Limits(
     greeting=1,
     reply=1,
     handshake=2,
-    dns=2,
+    dns=1,
     answer_within=2,
     late_reply=2,
     stop_grace=3,
@@ -87,7 +92,7 @@ class World:
             }
         )
         limits = replace(self.limits, **options.pop("limits", {}))
-        options = {"marks": self.marks, "sink": self.counts.extend, **options}
+        options = {"marks": self.marks, "sink": self.counts.extend, "keys": lambda: (), **options}
         relay = Relay(settings, limits, table=lambda: self.table, **options)
         inbound, own = listen(settings)
         await relay.start([inbound], own)
@@ -122,6 +127,17 @@ def settings(tmp_path: Any) -> Settings:
         relay_listen="127.0.0.1:0",
         relay_socket=tmp_path / "relay.sock",
     )
+
+
+@pytest.fixture
+def filled_url(postgres_url: str, settings: Settings) -> Iterator[str]:
+    """A database with `ada@proj.example`; the test changes it on a connection of its own."""
+    runtime.prepare(settings.model_copy(update={"database_url": postgres_url}))
+    with connection():
+        ada = make_member(NOW)
+        make_alias(ada, make_domain(NOW), NOW, recipients=[ada.recipients.get()])
+        yield postgres_url
+    structlog.reset_defaults()
 
 
 @pytest.fixture

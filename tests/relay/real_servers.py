@@ -155,7 +155,7 @@ def postfix(folder: Path, address: str, port: int, relay: int, sink: tuple[str, 
         "sink_port": sink[1],
     }
     (folder / "etc/main.cf").write_text(_POSTFIX.format(**values))
-    (folder / "etc/master.cf").write_text(_SERVICES.format(port=port).replace("127.0.0.1:", f"{address}:"))
+    (folder / "etc/master.cf").write_text(_SERVICES.format(port=port, host=address))
     done = subprocess.run(["postfix", "-c", folder / "etc", "check"], check=False, capture_output=True)
     assert done.returncode == 0, (folder / "mail.log").read_text()
     log = folder / "mail.log"

@@ -14,7 +14,8 @@ async def test_mail_arrives_with_our_lines_on_top_and_nothing_else_changed(world
         assert taken.sender.startswith("SRS0=") and taken.sender.endswith("=example.com=bob@srs.proj.example")
         assert taken.content.endswith(content)
         assert taken.body == content
-        assert taken.content.startswith(
-            b"Received: from client.example.com ([127.0.0.1])\r\n\tby mx.proj.example"
-        )
-        assert b"for" not in taken.content[: -len(content)].split(b";")[0]
+        ours = taken.content[: -len(content)]
+        assert ours.startswith(b"Authentication-Results: mx.proj.example;")
+        received = ours[ours.index(b"Received: ") :]
+        assert received.startswith(b"Received: from client.example.com ([127.0.0.1])\r\n\tby mx.proj.example")
+        assert b"for" not in received.split(b";")[0]

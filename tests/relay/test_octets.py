@@ -40,7 +40,8 @@ async def test_it_arrives_as_it_came(world, name):
         taken = w.home.taken[0].content
         ours = taken[: len(taken) - len(content)]
         assert taken.endswith(content)
-        assert ours.startswith(b"Received: ") and ours.endswith(b"\r\n") and b"\r\n\r\n" not in ours
+        assert ours.startswith(b"Authentication-Results: mx.proj.example;") and b"\r\nReceived: " in ours
+        assert ours.endswith(b"\r\n") and b"\r\n\r\n" not in ours
 
 
 async def test_b28_results_that_claim_our_name_are_removed_and_nothing_else(world):

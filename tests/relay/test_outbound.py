@@ -1,7 +1,6 @@
 """The way out: DNS, hosts, the pool, and what the next hop can take."""
 
 import asyncio
-import time
 
 import pytest
 
@@ -298,9 +297,8 @@ async def test_one_slow_destination_slows_no_other(world):
         clients = [await w.client() for _ in range(8)]
         slow = [asyncio.ensure_future(client.mail("slow@proj.example")) for client in clients]
         await asyncio.sleep(0.1)
-        started = time.monotonic()
         assert (await (await w.client()).mail("ada@proj.example")).startswith("250")
-        assert time.monotonic() - started < 0.3
+        assert not any(task.result().startswith("250") for task in slow if task.done())  # they still wait
         answers = sorted(answer[:9] for answer in await asyncio.gather(*slow))
         assert answers == ["250 2.0.0"] * 2 + ["451 4.4.5"] * 6
         assert away.most_open == 2

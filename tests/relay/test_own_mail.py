@@ -3,11 +3,12 @@
 import asyncio
 import smtplib
 import stat
+import threading
 
 import pytest
 
 from core.delivery import Event
-from core.submission import Outcome, submit
+from core.submission import Outcome, Step, Submission, submit
 from relay.outcome import permanent_reply
 from tests.relay.fakes import SILENT, message
 
@@ -17,18 +18,11 @@ async def by_socket(w, recipient: str, content: bytes = b""):
     return await asyncio.to_thread(submit, w.settings.relay_socket, recipient, content or message())
 
 
-async def answer_of(w, recipient: str) -> tuple[int, str]:
-    """Submit and return the whole answer with its steps."""
-
-    def talk() -> tuple[int, str]:
-        with smtplib.LMTP(str(w.settings.relay_socket)) as relay:
-            relay.ehlo_or_helo_if_needed()
-            relay.mail("")
-            relay.rcpt(recipient)
-            code, text = relay.data(message())
-            return code, text.decode()
-
-    return await asyncio.to_thread(talk)
+async def watched(w, recipient: str) -> tuple[Submission, list[Step]]:
+    """Submit as the portal does for a test mail; return the outcome and the steps."""
+    steps: list[Step] = []
+    result = await asyncio.to_thread(submit, w.settings.relay_socket, recipient, message(), steps.append)
+    return result, steps
 
 
 async def test_the_socket_is_for_this_user_alone(world):
@@ -65,32 +59,70 @@ async def test_the_answer_is_the_destination_s(world, answer, outcome, code):
         assert (result.outcome, result.code) == (outcome, code)
 
 
-async def test_here_alone_the_answer_carries_the_other_server_s_words(world):
+async def test_whoever_asks_hears_each_step_in_the_other_server_s_words(world):
     async with world() as w:
-        w.home.script["rcpt"] = "550 5.1.1 <carol@home.example.net>: who is that\x07?"
-        code, text = await answer_of(w, "carol@home.example.net")
-        lines = text.split("\n")
-        assert code == 550
-        assert all(line.startswith("5.1.1 ") for line in lines)
-        step = "carol@home.example.net connect: mx.home.example.net[127.0.0.10]"
-        assert any(step in line for line in lines)
-        assert any("rcpt: 550 5.1.1 <carol@home.example.net>: who is that ?" in line for line in lines)
-        assert lines[-1] == str(permanent_reply("5.1.1")).removeprefix("550 ")
+        w.home.script["rcpt"] = "550 5.1.1 <carol@home.example.net>: who is\tthat\x07?"
+        result, steps = await watched(w, "carol@home.example.net")
+        assert (result.outcome, result.code) == (Outcome.REFUSED, "5.1.1")
+        assert [step.recipient for step in steps] == ["", *["carol@home.example.net"] * 7]
+        stages = [step.stage for step in steps]
+        assert stages == ["accepted", "connect", "greeting", "ehlo", "mail", "rcpt", "data", "result"]
+        words = {step.stage: step.words for step in steps}
+        assert words["connect"].startswith("mx.home.example.net[127.0.0.10]")
+        assert words["rcpt"] == "550 5.1.1 <carol@home.example.net>: who is that ?"
+        assert words["result"] == "refused 5.1.1"
+
+
+async def test_who_does_not_ask_hears_only_what_it_comes_to(world):
+    async with world() as w:
+
+        def talk() -> tuple[int, bytes]:
+            with smtplib.LMTP(str(w.settings.relay_socket)) as relay:
+                relay.ehlo_or_helo_if_needed()
+                relay.mail("")
+                relay.rcpt("carol@home.example.net")
+                return relay.data(message())
+
+        w.home.script["rcpt"] = "550 5.1.1 who is that?"
+        code, text = await asyncio.to_thread(talk)
+        assert f"{code} {text.decode()}" == str(permanent_reply("5.1.1"))
+
+
+async def test_a_step_is_told_when_it_is_made_and_not_at_the_end(world):
+    async with world() as w:
+        w.home.script["dot"] = SILENT
+        heard = threading.Event()
+
+        def note(step: Step) -> None:
+            if step.stage == "rcpt":
+                heard.set()
+
+        sending = asyncio.create_task(
+            asyncio.to_thread(submit, w.settings.relay_socket, "carol@home.example.net", message(), note)
+        )
+        assert await asyncio.to_thread(heard.wait, 20)
+        assert not sending.done()
+        await w.home.stop()
+        assert (await sending).outcome is Outcome.TRY_LATER
 
 
 async def test_a_dns_failure_is_a_step_too(world):
     async with world() as w:
-        code, text = await answer_of(w, "carol@nowhere.example.net")
-        assert code == 550 and "dns:" in text
+        result, steps = await watched(w, "carol@nowhere.example.net")
+        assert result.outcome is Outcome.REFUSED
+        assert [step.stage for step in steps] == ["accepted", "dns", "result"]
 
 
 async def test_the_owner_s_test_mail_goes_the_whole_way_of_the_alias(world):
     async with world() as w:
         away = await w.server("away.example.net")
         w.table.alias("ada", "ada@home.example.net", "ada@away.example.net")
-        code, text = await answer_of(w, "ada@proj.example")
-        assert code == 250
-        assert text.count("connect:") == 2 and text.count("content: 250 2.0.0 taken") == 2
+        result, steps = await watched(w, "ada@proj.example")
+        assert result.outcome is Outcome.DELIVERED
+        for recipient in ("ada@home.example.net", "ada@away.example.net"):
+            mine = {step.stage: step.words for step in steps if step.recipient == recipient}
+            assert mine["content"] == "250 2.0.0 taken"
+            assert mine["result"] == "delivered 2.0.0"
         assert (len(w.home.taken), len(away.taken)) == (1, 1)
         assert b"Waypost-Loop" in w.home.taken[0].content
 

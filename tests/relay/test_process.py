@@ -16,7 +16,10 @@ from typing import Any
 
 import pytest
 
-from core import database
+from core import audit, database, signing_keys
+from mailauth import arc
+from mailauth import message as reading
+from mailauth.resolver import DnsResolver
 from relay.fingerprint import Keys, keyed
 from tests.relay.conftest import World
 from tests.relay.fakes import Client, message
@@ -75,8 +78,11 @@ class Running:
 
 
 @asynccontextmanager
-async def running(w: World, processes: int = 1, **more: str) -> AsyncIterator[Running]:
-    seed(w)
+async def running(
+    w: World, processes: int = 1, *, is_seeded: bool = False, **more: str
+) -> AsyncIterator[Running]:
+    if not is_seeded:
+        seed(w)
     env = environment(
         w.settings,
         RESOLVER=w.resolver.address,
@@ -168,7 +174,7 @@ async def test_a_locked_database_is_451_and_soon(outside):
         rows.execute("BEGIN EXCLUSIVE")
         started = time.monotonic()
         assert (await client.say("RCPT TO:<ada@proj.example>")).startswith("451 4.3.0")
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 3  # the driver's own patience is 5 s
         rows.execute("ROLLBACK")
         assert (await client.say("RCPT TO:<ada@proj.example>")).startswith("250")
         rows.close()
@@ -250,3 +256,21 @@ def test_keys_change_with_the_week():
 def test_parts_do_not_run_into_each_other():
     assert keyed(b"k", "ab", "c") != keyed(b"k", "a", "bc")
     assert re.fullmatch(rb"(?s).{16}", keyed(b"k", "x"))
+
+
+async def test_it_seals_with_the_key_that_the_database_has(outside):
+    async with outside() as w:
+        seed(w)
+        audit.use_secret(w.settings.record_secret)
+        with database.connection():
+            row = signing_keys.create_key(audit.OPERATOR, "proj.example", w.settings, database.utc_now())
+            signing_keys.put_in_use(audit.OPERATOR, row, database.utc_now())
+        w.resolver.records[f"{row.selector}._domainkey.proj.example", "TXT"] = [
+            " ".join(f'"{row.record[start : start + 250]}"' for start in range(0, len(row.record), 250))
+        ]
+        async with running(w, 2, is_seeded=True) as relay:
+            assert (await (await hello(relay)).mail("ada@proj.example")).startswith("250")
+        arrived = w.home.taken[-1].content
+        host, port = w.resolver.address.split(":")
+        chain = await arc.validate(reading.parse(arrived), DnsResolver([host], int(port)), time.time())
+        assert chain.status is arc.Status.PASS and chain.sets[0].domain == "proj.example"

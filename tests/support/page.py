@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
+_BREAK = "\u200b"
 VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
 
 
@@ -48,13 +49,15 @@ class Element:
 
     @property
     def text(self) -> str:
-        """The words in it, white space folded."""
-        return " ".join(" ".join(self._words()).split())
+        """The words in it, white space folded; a place where a word may break does not end it."""
+        return " ".join(" ".join(self._words()).replace(f" {_BREAK} ", "").split())
 
     def _words(self) -> Iterator[str]:
         for one in self.content:
             if isinstance(one, str):
                 yield one
+            elif one.tag == "wbr":
+                yield _BREAK
             elif one.tag not in ("script", "style"):
                 yield from one._words()
 

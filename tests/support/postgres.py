@@ -58,10 +58,10 @@ class PostgresServer:
             capture_output=True,
             cwd="/",
         )
-        self.launch()
+        self.resume()
 
-    def launch(self) -> None:
-        """Start the server over the data that it has, also after `kill`; raises RuntimeError as `start`."""
+    def resume(self) -> None:
+        """Start it with the data that it has."""
         data = str(self._folder / "data")
         options = [part for name, value in _CONFIGURATION.items() for part in ("-c", f"{name}={value}")]
         port = ["-p", str(self._port)]
@@ -75,7 +75,12 @@ class PostgresServer:
         self._wait_until_it_answers(self._process)
 
     def stop(self) -> None:
-        """End the server by its process id and remove its files."""
+        """End the server and remove its files."""
+        self.halt()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def halt(self) -> None:
+        """End the server by its process id."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)  # "fast shutdown": clients are cut off
             try:
@@ -83,10 +88,9 @@ class PostgresServer:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def kill(self) -> None:
-        """End the server as a crash does; `launch` recovers what was committed."""
+        """End the server as a crash does; `resume` recovers what was committed."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

@@ -70,6 +70,11 @@ class Attempt:
 
     asked: Fields
 
+    @classmethod
+    def at(cls, location: str) -> Attempt:
+        """Read it from the address to which the portal sends the browser."""
+        return cls(dict(parse_qsl(urlsplit(location).query, keep_blank_values=True)))
+
     @property
     def return_to(self) -> str:
         """Where the answer is to be sent."""
@@ -154,7 +159,7 @@ class Client:
         sent = self.post("/login", fields)
         assert sent.status == 303, sent.text
         assert sent.location.startswith(self.provider.endpoint)
-        return Attempt(dict(parse_qsl(urlsplit(sent.location).query, keep_blank_values=True)))
+        return Attempt.at(sent.location)
 
     def sign(
         self,

@@ -1,5 +1,6 @@
 """Jobs in real worker processes, over the embedded broker, against the pretend Launchpad."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -14,13 +15,25 @@ from rq.job import Job as RqJob
 from rq.job import JobStatus
 from rq.serializers import JSONSerializer
 
+from core.audit import OPERATOR, first_fault
 from core.database import utc_now, write
-from core.models import AccountFact, Alias, Membership, Notice, Person, Problem, TeamReading
+from core.models import (
+    AccountFact,
+    Alias,
+    AuditEntry,
+    DkimKey,
+    Membership,
+    Notice,
+    Person,
+    Problem,
+    TeamReading,
+)
 from core.notices import tell_ops
 from core.people import SignIn, sign_in
 from core.queues import QUEUES, Job, broker, enqueue, failed_jobs, job_id, wait_for_broker, wake_outbox
 from core.routing import Entitlement
 from core.settings import Settings
+from core.signing_keys import State, create_key, state_of
 from core.standing import facts_of
 from devtools.people import demo_world
 from devtools.servers import PretendServers
@@ -46,6 +59,7 @@ def settings(settings: Settings, outside: PretendServers, tmp_path: Path) -> Set
     return settings.model_copy(
         update={
             "launchpad_api_url": outside.launchpad.url,
+            "resolver": "{}:{}".format(*outside.resolver.address),
             "openid_provider_url": outside.ubuntu_one.url,
             "openid_endpoint": outside.ubuntu_one.endpoint,
             "openid_claimed_id_prefix": outside.ubuntu_one.identifier_prefix,
@@ -264,3 +278,45 @@ def test_the_outbox_waits_for_a_relay_that_is_not_there(
     until(lambda: Notice.get().due_at > now)
     assert Notice.get().sent_at is None
     assert Notice.get().failed_with is None
+
+
+def test_the_schedule_finds_a_published_key(
+    embedded: object, run: Run, settings: Settings, outside: PretendServers, now: object
+) -> None:
+    make_domain(now)
+    key = create_key(OPERATOR, "proj.example", settings, utc_now())
+    outside.resolver.add(key.record_name, "TXT", key.record)
+    run("workers.schedule")
+    run("workers")
+
+    until(lambda: state_of(DkimKey.get()) is State.IN_USE)
+    entry = AuditEntry.get(AuditEntry.verb == "signing-key-in-use")
+    assert entry.actor == "job:check_signing_keys"
+
+
+def test_a_look_for_keys_killed_in_the_middle_is_done_by_the_next_one(
+    embedded: object, run: Run, settings: Settings, outside: PretendServers, now: object
+) -> None:
+    names = ["proj.example", "srs.proj.example", "mx.proj.example"]
+    for name in names:
+        key = create_key(OPERATOR, name, settings, utc_now(), algorithm="ed25519")
+        outside.resolver.add(key.record_name, "TXT", key.record)
+    outside.resolver.latency = 0.5
+    enqueue(settings, Job.CHECK_SIGNING_KEYS)
+    first = run("workers")
+    until(lambda: DkimKey.select().where(DkimKey.published_at.is_null(False)).count() >= 1)
+    forked = Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split()
+    for pid in [first.pid, *map(int, forked)]:
+        os.kill(pid, signal.SIGKILL)
+    first.wait()
+    outside.resolver.latency = 0
+    with broker(settings) as connection:
+        connection.flushall()
+    enqueue(settings, Job.CHECK_SIGNING_KEYS)
+    run("workers")
+
+    until(lambda: DkimKey.select().where(DkimKey.published_at.is_null(False)).count() == 3)
+    assert forked, "the job ran in a process of its own"
+    assert AuditEntry.select().where(AuditEntry.verb == "signing-key-in-use").count() == 3
+    assert Notice.select().where(Notice.kind == "signing-key-in-use").count() == 3
+    assert first_fault() is None

@@ -7,7 +7,7 @@ import pytest
 from core import audit
 from core.audit import OPERATOR, Actor, first_fault, record
 from core.database import connection, write
-from core.models import AuditEntry, AuditValue
+from core.models import AuditEntry, AuditSubject, AuditValue
 from tests.support.threads import at_once
 
 
@@ -75,6 +75,7 @@ def test_a_missing_entry_is_found(entries, position):
 def test_two_entries_that_changed_places_are_found(entries):
     first, second = entries[0].id, entries[1].id
     AuditValue.delete().execute()
+    AuditSubject.delete().execute()
     for old, new in ((first, 999), (second, first), (999, second)):
         AuditEntry.update(id=new).where(AuditEntry.id == old).execute()
 

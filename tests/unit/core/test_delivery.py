@@ -1,13 +1,13 @@
 """core.delivery"""
 
 import json
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
 from core import delivery
 from core.alias_table import open_alias_table
-from core.delivery import Count, Event, record, why_refused
+from core.delivery import Count, Event, MessageClass, message_class, record, refusals_of, why_refused
 from core.models import Alias, AliasRecipient, DeliveryCount, Notice, Person, Recipient
 from tests.support.arrange import later, make_alias, make_domain, make_member, make_recipient
 from tests.support.threads import at_once
@@ -275,3 +275,49 @@ def test_nothing_to_report_is_nothing(db, now):
 )
 def test_the_reason_is_said_in_words_of_our_own(enhanced, words):
     assert words in why_refused(enhanced)
+
+
+# -- refusals of messages, by class ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("enhanced", "kind"),
+    [
+        ("5.7.1", MessageClass.POLICY),
+        ("5.7.26", MessageClass.POLICY),
+        ("5.3.4", MessageClass.SIZE),
+        ("5.2.3", MessageClass.SIZE),
+        ("5.6.7", MessageClass.CONTENT),
+        ("5.1.7", MessageClass.SENDER),
+        ("5.1.8", MessageClass.SENDER),
+        ("5.3.0", MessageClass.OTHER),
+        ("5.0.0", MessageClass.OTHER),
+        ("", MessageClass.OTHER),
+    ],
+)
+def test_each_code_has_a_class(enhanced, kind):
+    assert message_class(enhanced) is kind
+
+
+def test_refused_messages_are_counted_by_recipient_and_class_with_the_last_day(report):
+    report(Event.REFUSED_MESSAGE, "5.7.1", count=2, day=DAY - timedelta(days=3))
+    report(Event.REFUSED_MESSAGE, "5.7.26", count=3)
+    report(Event.REFUSED_MESSAGE, "5.3.4", day=DAY - timedelta(days=1))
+    report(Event.REFUSED_MESSAGE, "5.7.1", recipient="second@work.example.net")
+    report(Event.DELIVERED, count=9)
+    report(Event.REFUSED_MAILBOX, "5.1.1", count=9)
+
+    found = refusals_of(list(Recipient.select()), DAY - timedelta(days=30))
+    assert [(one.recipient.address, one.kind, one.count, one.last) for one in found] == [
+        (HOME, MessageClass.POLICY, 5, DAY),
+        (HOME, MessageClass.SIZE, 1, DAY - timedelta(days=1)),
+        ("second@work.example.net", MessageClass.POLICY, 1, DAY),
+    ]
+
+
+def test_older_refusals_and_other_recipients_are_not_counted(report, alias):
+    report(Event.REFUSED_MESSAGE, "5.7.1", day=DAY - timedelta(days=31))
+    report(Event.REFUSED_MESSAGE, "5.7.1", recipient="second@work.example.net")
+
+    assert refusals_of([home()], DAY - timedelta(days=30)) == []
+    assert refusals_of([], DAY) == []

@@ -16,9 +16,9 @@ from core.addresses import parse_address
 from core.aliases import switch
 from core.database import write
 from core.facts import Answer
-from core.letters import Letter, write_letter
+from core.letters import Letter, write_letter, write_test_mail
 from core.lifecycle import Event
-from core.models import Alias, Domain, Notice, Person, Recipient
+from core.models import Alias, DkimKey, Domain, Notice, Person, Recipient
 from core.notices import tell_admins, tell_ops, tell_owner, tell_person, tell_recipient
 from core.problems import report
 from core.recipients import add_recipient, resend_proof, verify_recipient
@@ -65,6 +65,14 @@ def write_one(settings, now):
     return lambda moment=now: write_letter(Notice.get(), settings, moment)
 
 
+def make_key(now, selector: str) -> DkimKey:
+    """A key that was missing in DNS and has retired."""
+    moments = dict.fromkeys(("created_at", "published_at", "retired_at", "missing_since"), now)
+    return DkimKey.create(
+        domain="proj.example", selector=selector, algorithm="rsa", record="v=DKIM1; p=", **moments
+    )
+
+
 def parse(letter: Letter | None) -> EmailMessage:
     """Read a letter as a mail program does, and see that its header is what it must be."""
     assert letter is not None
@@ -86,6 +94,8 @@ NOTICES = [
     *("verify-recipient", "address-created", "identity-joined", "name-taken-over"),
     *("recipient-failing", "recipient-left-out", "relay-refused", "problems"),
     *("address-made", "address-made-off", "later-ends"),
+    *("signing-key-in-use", "signing-key-missing"),
+    *("recipients-changed", "recipient-removed"),
     *Event,
 ]
 
@@ -132,6 +142,9 @@ def kind(request, ada, alias, now) -> str:
         tell_of(Event(request.param), ada, alias, now)
     elif request.param == "relay-refused":
         tell_ops(request.param, None, {}, "about-us:2026-11-26:5.7.1:home.example.net", now)
+    elif request.param.startswith("signing-key-"):
+        old, key = [make_key(now, selector) for selector in ("old", "new")]
+        tell_ops(request.param, None, {"key": key.id, "old_key": old.id}, "key", now)
     else:
         ids = {"recipient": ada.recipients.get().id, "alias": alias.id}
         tell_person(ada, request.param, ids, "key", now)
@@ -162,7 +175,18 @@ def test_a_second_try_is_the_same_message(kind, write_one, now):
 
 
 def test_every_template_is_tried_here():
-    assert {path.stem for path in TEMPLATES.glob("*.txt")} == set(NOTICES)
+    assert {path.stem for path in TEMPLATES.glob("*.txt")} == {*NOTICES, "test-mail"}
+
+
+def test_a_test_mail_is_a_whole_mail_to_the_address_and_each_is_another(alias, settings, now):
+    letters = [write_test_mail(alias, settings, now) for _ in range(2)]
+
+    message = parse(letters[0])
+    assert letters[0].to == message["To"].addresses[0].addr_spec == "ada@proj.example"
+    assert message["Subject"] == "Test mail for ada@proj.example"
+    assert "on 26 November 2026 at 12:00 UTC" in " ".join(message.get_content().split())
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert parse(letters[1])["Message-ID"] != message["Message-ID"]
 
 
 def test_each_notice_has_a_message_id_of_its_own(ada, alias, settings, now):
@@ -190,6 +214,30 @@ def test_admins_are_told_of_a_new_address(ada, alias, write_one, now):
 
     assert message["Subject"] == "New @proj.example email address created"
     assert "ada@proj.example was claimed by Ada" in message.get_content()
+
+
+def test_a_recipient_is_told_where_the_mail_goes_of_all_addresses_that_reach_it(ada, alias, write_one, now):
+    first = ada.recipients.get()
+    second = make_recipient(ada, now, "second@work.example.net")
+    unproven = make_recipient(ada, now, "unproven@work.example.net", proven=False)
+    make_alias(ada, alias.domain, now, "ada-old", recipients=[second, first, unproven])
+    make_alias(ada, alias.domain, now, "ada-other", recipients=[second])
+    tell_recipient(first, "recipients-changed", {"alias": alias.id, "recipient": first.id}, "key", now)
+    words = parse(write_one()).get_content().split()
+
+    assert [word for word in words if "@" in word] == [
+        *("ada@proj.example", "ada@home.example.net"),
+        *("ada-old@proj.example", "second@work.example.net", "ada@home.example.net"),
+    ]
+
+
+def test_one_that_was_taken_out_does_not_hear_where_the_mail_goes_now(ada, alias, write_one, now):
+    left = make_recipient(ada, now, "left@work.example.net")
+    tell_recipient(left, "recipient-removed", {"alias": alias.id, "recipient": left.id}, "key", now)
+    text = parse(write_one()).get_content()
+
+    assert "ada@proj.example" in text
+    assert "home.example.net" not in text
 
 
 def test_ops_are_told_which_server_refuses_the_relay(db, settings, now):

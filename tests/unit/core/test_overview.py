@@ -3,12 +3,16 @@
 import pytest
 
 from core.aliases import ClaimProblem
+from core.database import write
 from core.facts import Answer
-from core.models import Alias, Domain, Person, ReservedName
-from core.overview import alias_views, domain_rows
+from core.models import Alias, Domain, Person, Recipient, ReservedName
+from core.overview import alias_views, failing_of, overview_of
+from core.recipients import replace_recipient
 from core.routing import Fate, Hold, Switch
+from core.standing import store_memberships
 from tests.support.arrange import (
     entitle,
+    later,
     make_alias,
     make_domain,
     make_member,
@@ -28,14 +32,14 @@ def ada(domain, now) -> Person:
 
 
 def only_row(person, now):
-    (row,) = domain_rows(person, now)
+    (row,) = overview_of(person, now).rows
     return row
 
 
 def test_each_domain_is_a_row_with_its_decision(ada, domain, now):
     make_domain(now, "other.example", ["other"])
 
-    rows = domain_rows(ada, now)
+    rows = overview_of(ada, now).rows
     assert [row.domain.name for row in rows] == ["proj.example", "other.example"]
     assert [row.decision.answer for row in rows] == [Answer.YES, Answer.UNKNOWN]
     assert [row.local_part for row in rows] == ["ada", "ada"]
@@ -45,7 +49,7 @@ def test_a_removed_domain_is_not_shown(ada, domain, now):
     make_alias(ada, domain, now)
     Domain.update(removed_at=now).execute()
 
-    assert domain_rows(ada, now) == []
+    assert overview_of(ada, now).rows == []
     assert alias_views(ada, now) == []
 
 
@@ -90,14 +94,14 @@ def test_a_name_kept_back_on_one_domain_is_reserved_there(ada, domain, now):
     make_domain(now, "other.example")
     ReservedName.create(domain=domain, local_part="ada")
 
-    assert [row.problem for row in domain_rows(ada, now)] == [ClaimProblem.RESERVED, None]
+    assert [row.problem for row in overview_of(ada, now).rows] == [ClaimProblem.RESERVED, None]
 
 
 def test_a_name_kept_back_everywhere_is_reserved_everywhere(ada, now):
     make_domain(now, "other.example")
     ReservedName.create(domain=None, local_part="ada")
 
-    assert [row.problem for row in domain_rows(ada, now)] == [ClaimProblem.RESERVED] * 2
+    assert [row.problem for row in overview_of(ada, now).rows] == [ClaimProblem.RESERVED] * 2
 
 
 def test_an_alias_is_shown_with_its_recipients_in_order_and_its_fate(ada, domain, now):
@@ -181,7 +185,7 @@ def test_forty_domains_cost_no_more_queries_than_one(ada, domain, now, db, monke
             patch.setattr(
                 db.obj, "execute_sql", lambda *args, **rest: asked.append(1) or execute(*args, **rest)
             )
-            for row in domain_rows(ada, now):
+            for row in overview_of(ada, now).rows:
                 for view in row.aliases:
                     assert view.alias.text
         return len(asked)
@@ -192,13 +196,93 @@ def test_forty_domains_cost_no_more_queries_than_one(ada, domain, now, db, monke
         other = make_domain(now, f"d{number}.example")
         make_alias(ada, other, now, recipients=[ada.recipients.get()])
 
-    assert len(domain_rows(ada, now)) == 40
+    assert len(overview_of(ada, now).rows) == 40
     assert queries() == one
 
 
 def test_looking_changes_nothing(ada, domain, now):
     make_alias(ada, domain, now)
     before = list(Alias.select().tuples())
-    domain_rows(ada, now)
+    overview_of(ada, now)
 
     assert list(Alias.select().tuples()) == before
+
+
+# -- what is wrong with recipients ----------------------------------------------------------------
+
+
+@pytest.fixture
+def failing(ada, now) -> Recipient:
+    recipient = make_recipient(ada, now, "full@home.example.net")
+    recipient.failing_since, recipient.failing_with = now, "5.2.2"
+    recipient.save()
+    return recipient
+
+
+def test_a_failing_recipient_is_named_once_with_why_and_its_first_address(ada, domain, failing, now):
+    first = make_alias(ada, domain, now, recipients=[ada.recipients.get(), failing])
+    make_alias(ada, domain, now, "ada-old", recipients=[failing])
+
+    for found in (overview_of(ada, now).failing, failing_of(ada, now)):
+        (one,) = found
+        assert (one.alias, one.recipient) == (first, failing)
+        assert one.why == "its server says that the mailbox is full"
+
+
+def test_one_that_no_address_uses_or_only_one_given_up_is_not_named(ada, domain, failing, now):
+    make_alias(ada, domain, now, recipients=[failing], switch=Switch.GIVEN_UP)
+
+    assert failing_of(ada, now) == overview_of(ada, now).failing == []
+
+
+def test_others_failing_recipients_are_not_named(domain, failing, now):
+    grace = make_member(now, "grace", created="2010")
+    make_alias(grace, domain, now, "grace", recipients=[grace.recipients.get()])
+
+    assert failing_of(grace, now) == []
+
+
+# -- the page as a whole --------------------------------------------------------------------------
+
+
+def test_own_addresses_come_first_then_what_can_be_claimed(ada, domain, now):
+    make_domain(now, "no.example", ["no"])
+    make_domain(now, "yes.example")
+    mine = make_domain(now, "mine.example")
+    store_no(ada, "no", now)
+    make_alias(ada, mine, now)
+
+    names = [row.domain.name for row in overview_of(ada, now).rows]
+    assert names == ["mine.example", "proj.example", "yes.example", "no.example"]
+
+
+def store_no(person, team, now):
+    with write():
+        store_memberships(person, {team: Answer.NO}, later(now, hours=-7))
+        store_memberships(person, {team: Answer.NO}, now)
+
+
+def test_the_next_check_comes_a_quarter_of_an_hour_after_the_last(ada, domain, now):
+    assert only_row(ada, later(now, hours=3)).next_check == later(now, minutes=15)
+    assert only_row(make_person(now, "new", created="2011"), now).next_check is None
+
+
+def test_a_person_with_a_proven_recipient_need_not_say_where_mail_goes(ada, domain, now):
+    newcomer = entitle(make_person(now, "new", created="2011"), now)
+    newcomer.sign_in_email = "new@post.example.com"
+    make_recipient(newcomer, now, "unproven@home.example.net", proven=False)
+
+    assert overview_of(ada, now).has_recipient
+    found = overview_of(newcomer, now)
+    assert (found.has_recipient, found.suggested) == (False, "new@post.example.com")
+
+
+def test_one_that_waits_for_anothers_place_is_no_recipient_yet(ada, domain, now):
+    home = ada.recipients.get()
+    make_alias(ada, domain, now, recipients=[home])
+    alias = Alias.get()
+    replace_recipient(ada.id, alias.id, home.id, "new@work.example.net", now, everywhere=False)
+
+    (view,) = alias_views(ada, now)
+    assert view.recipients == [home]
+    assert view.waiting_for(home).address == "new@work.example.net"

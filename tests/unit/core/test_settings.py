@@ -102,6 +102,13 @@ SENSELESS = [
     ("RELAY_HOSTNAME", "192.0.2.77"),
     ("RELAY_HOSTNAME", "https://mx.xyz.example"),
     ("OPS_ADDRESS", "ops-xyz"),
+    ("CONTACT_MAIL", "help-xyz"),
+    ("CONTACT_MATRIX", "xyz:xyz.test"),
+    ("CONTACT_MATRIX", "#xyz"),
+    ("CONTACT_MATRIX", "#x yz:xyz.test"),
+    ("CONTACT_WEB", "xyz.example.org"),
+    ("CONTACT_WEB", "javascript:xyz"),
+    ("CONTACT_WEB", "https:///xyz"),
     ("OPS_ADDRESS", "ops@xyz.example, more@xyz.example"),
     ("MAIL_FROM", "Waypost <waypost@xyz.example>"),
     ("REDIS_URL", "localhost-xyz:6379"),
@@ -140,6 +147,17 @@ SENSELESS = [
     ("RELAY_TLS_CERTIFICATE", "/srv/xyz.pem"),
     ("RELAY_TLS_KEY", "/srv/xyz.key"),
     ("LOG_LEVEL", "LOUD-xyz"),
+    ("DIRECTORY", "ldap-xyz"),
+    ("ROSTER_FILE", "/srv/xyz-roster.toml"),
+    ("OIDC_ISSUER", "login-xyz.example"),
+    ("OIDC_ISSUER", "http://login.xyz.example"),
+    ("OIDC_ISSUER", "https://login.xyz.example/?tenant=xyz"),
+    ("OIDC_ISSUER", "https://login.xyz.example/#part"),
+    ("OIDC_ISSUER", "https://user:xyz-word@login.xyz.example"),
+    ("OIDC_ISSUER", "https://login.xyz.example:port"),
+    ("OIDC_ISSUER", f"https://login.xyz.example/{'long' * 64}"),
+    ("OIDC_CLIENT_ID", "xyz-client"),
+    ("OIDC_CLIENT_SECRET", "xyz-secret"),
 ]
 
 
@@ -187,16 +205,73 @@ def test_a_sensible_variable_is_taken(environment, name, value):
     assert load_settings()
 
 
+def with_oidc(environment) -> None:
+    """Set what a portal with a roster and an OIDC provider needs."""
+    environment.setenv("DIRECTORY", "roster")
+    environment.setenv("ROSTER_FILE", "/srv/roster.toml")
+    environment.setenv("OIDC_ISSUER", "https://login.example.org/realms/project")
+    environment.setenv("OIDC_CLIENT_ID", "waypost")
+
+
+def test_people_sign_in_with_ubuntu_one_unless_an_issuer_is_set(environment):
+    assert load_settings().provider_name == "Ubuntu One"
+    assert load_settings().identity_issuer == "https://login.ubuntu.com/"
+    with_oidc(environment)
+    assert load_settings().provider_name == "login.example.org"
+    assert load_settings().identity_issuer == "https://login.example.org/realms/project"
+    environment.setenv("OIDC_NAME", "Project Login")
+    assert load_settings().provider_name == "Project Login"
+
+
+def test_an_issuer_is_kept_as_it_is_written(environment):
+    with_oidc(environment)
+    environment.setenv("OIDC_ISSUER", "https://login.example.org/")
+
+    assert load_settings().oidc_issuer == "https://login.example.org/"
+
+
+def test_a_roster_needs_its_file(environment):
+    environment.setenv("DIRECTORY", "roster")
+
+    assert complaint() == "DIRECTORY=roster and ROSTER_FILE: set both or neither."
+
+
+@pytest.mark.parametrize("missing", ["OIDC_CLIENT_ID", "DIRECTORY", "ROSTER_FILE"])
+def test_an_issuer_needs_the_rest(environment, missing):
+    with_oidc(environment)
+    environment.delenv(missing)
+
+    assert missing in complaint()
+
+
+def test_launchpad_does_not_know_the_people_of_an_oidc_provider(environment):
+    with_oidc(environment)
+    environment.delenv("ROSTER_FILE")
+    environment.delenv("DIRECTORY")
+
+    assert complaint().startswith("OIDC_ISSUER needs DIRECTORY=roster")
+
+
+def test_a_roster_goes_with_ubuntu_one_too(environment):
+    with_oidc(environment)
+    environment.delenv("OIDC_ISSUER")
+    environment.delenv("OIDC_CLIENT_ID")
+
+    assert load_settings().identity_issuer == "https://login.ubuntu.com/"
+
+
 def test_what_is_kept_secret_does_not_show_when_settings_are_printed(environment):
     environment.setenv("DATABASE_URL", "postgresql://user:database-word@db.example.org/waypost")
     environment.setenv("REDIS_URL", "redis://user:broker-word@broker.example.org/1")
     environment.setenv("SMARTHOST", "smarthost.example.org:587")
     environment.setenv("SMARTHOST_USER", "user")
     environment.setenv("SMARTHOST_PASSWORD", "smarthost-word")
+    with_oidc(environment)
+    environment.setenv("OIDC_CLIENT_SECRET", "client-word")
     settings = load_settings()
 
     secrets = [settings.secret_key, settings.record_secret, *settings.srs_secrets]
-    for word in [*secrets, "database-word", "broker-word", "smarthost-word"]:
+    for word in [*secrets, "database-word", "broker-word", "smarthost-word", "client-word"]:
         assert word not in repr(settings) + str(settings)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core import submission
-from core.submission import Outcome, Submission, submit
+from core.submission import Outcome, Step, Submission, submit
 from tests.support.lmtp import LmtpServer, Received
 
 TO = "ada@home.example.net"
@@ -31,6 +31,31 @@ def relay(path) -> Iterator[LmtpServer]:
 def test_a_mail_is_delivered_as_it_was_written(relay, path):
     assert submit(path, TO, MESSAGE) == Submission(Outcome.DELIVERED, "2.0.0")
     assert relay.received == [Received("", TO, MESSAGE)]
+
+
+def test_who_listens_hears_each_step_and_the_outcome_is_the_same(relay, path):
+    tab = "\t"
+    relay.replies["dot"] = (
+        f"150 2.0.0 {TO}{tab}connect{tab}mx.home.example.net\r\n150 2.0.0 {TO}{tab}rcpt{tab}250 ok\r\n"
+        f"150 2.0.0 odd\r\n451 4.2.0 later"
+    )
+    heard: list[Step] = []
+
+    assert submit(path, TO, MESSAGE, heard.append) == Submission(Outcome.TRY_LATER, "4.2.0")
+    assert heard == [
+        Step("", "accepted"),
+        Step(TO, "connect", "mx.home.example.net"),
+        Step(TO, "rcpt", "250 ok"),
+        Step("odd", "", ""),
+    ]
+
+
+def test_who_listens_to_a_relay_that_refuses_at_once_hears_nothing(relay, path):
+    relay.replies["rcpt"] = "550 5.2.1 This address is suspended"
+    heard: list[Step] = []
+
+    assert submit(path, TO, MESSAGE, heard.append) == Submission(Outcome.REFUSED, "5.2.1")
+    assert heard == []
 
 
 def test_a_socket_given_by_a_relative_path_is_found(relay, path, monkeypatch):

@@ -7,6 +7,7 @@ from core.audit import OPERATOR, first_fault
 from core.database import write
 from core.domains import add_domain
 from core.facts import Answer
+from core.letters import write_letter
 from core.lifecycle import Event
 from core.models import Alias, AuditEntry, Domain, DomainTeam, Notice, Person, Session
 from core.ownership import lock_person
@@ -79,6 +80,24 @@ def kept() -> Alias:
 
 
 # -- leaving and coming back ----------------------------------------------------------------------
+
+
+def test_every_notice_of_a_life_can_be_written(look, ada, settings, now):
+    for minutes in (0, 10):
+        look(later(now, minutes=minutes), account(valid=NO, suspended=YES), TEAM)
+    look(later(now, hours=1), None, TEAM)
+    for hours in (2, 8):
+        look(later(now, hours=hours))
+    letters = [write_letter(notice, settings, later(now, hours=9)) for notice in Notice.select()]
+
+    assert [kind for kind, address in told() if address] == [
+        Event.SUSPENDED,
+        Event.SUSPENSION_LIFTED,
+        Event.GRACE_STARTED,
+    ]
+    assert [letter is not None for letter in letters] == [False, False, True, True, True, True]
+    look(later(now, hours=10), None, TEAM)
+    assert write_letter(Notice.select().order_by(Notice.id.desc()).first(), settings, now) is not None
 
 
 def test_one_clear_no_starts_nothing(look, now):

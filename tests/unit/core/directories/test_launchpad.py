@@ -427,7 +427,7 @@ def test_every_request_says_who_asks(launchpad, server, world, deadline):
     launchpad.members(TEAM, deadline)
 
     assert {one.user_agent for one in server.served} == {AGENT}
-    assert len(server.served) == 4
+    assert len(server.served) >= 4
 
 
 def test_no_compressed_answer_is_asked_for(answering):

@@ -1,20 +1,15 @@
 """What authenticating and sealing a message costs, a step at a time, beside dkimpy and pyspf.
 
-`python -m bench.authentication [--quick] [--json FILE]`. Everything runs in this process on one
-core with DNS answered from memory. Steps of ours and of the judge take turns, so that both see the
-same machine; numbers are medians, in milliseconds of CPU a message.
+Everything runs in this process on one core with DNS answered from memory. Steps of ours and of the
+judge take turns, so that both see the same machine; numbers are medians, in milliseconds of CPU.
 """
 
-import argparse
 import asyncio
-import json
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from hashlib import sha256
 from ipaddress import IPv4Address
-from pathlib import Path
 from typing import Any
 
 import dkim as dkimpy
@@ -190,9 +185,13 @@ def cost(work: Callable[[], object], seconds: float) -> float:
     return asyncio.run(rounds())
 
 
-def measure(seconds: float, rounds: int) -> dict[str, dict[str, dict[str, float]]]:
+Table = dict[str, dict[str, dict[str, float]]]
+"""Size → step → `ours_ms`, and where there is a judge `judge_ms` and `ratio`."""
+
+
+def measure(seconds: float, rounds: int) -> Table:
     """Measure every step for every size; ours and the judge's in turn."""
-    table: dict[str, dict[str, dict[str, float]]] = {}
+    table: Table = {}
     for label, size in SIZES.items():
         steps = Steps(size)
         table[label] = {}
@@ -211,27 +210,3 @@ def measure(seconds: float, rounds: int) -> dict[str, dict[str, dict[str, float]
         share = 2 * rsa / sealing
         table[label]["RSA-2048 signature"] = {"ours_ms": rsa, "share_of_sealing": share}
     return table
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="under a minute, with rougher numbers")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too, - for here")
-    options = parser.parse_args()
-    table = measure(0.1, 3) if options.quick else measure(0.5, 7)
-    if str(options.json) == "-":
-        json.dump(table, sys.stdout, indent=1)
-        return
-    for label, rows in table.items():
-        print(f"\n{label:44}{'ours ms':>9}{'judge ms':>10}{'times':>7}")
-        for name, row in rows.items():
-            judge = f"{row['judge_ms']:10.3f}{row['ratio']:7.1f}" if "ratio" in row else ""
-            if "share_of_sealing" in row:
-                judge = f"   two are {row['share_of_sealing']:.0%} of sealing"
-            print(f"{name:44}{row['ours_ms']:9.3f}{judge}")
-    if options.json:
-        options.json.write_text(json.dumps(table, indent=1), "utf-8")
-
-
-if __name__ == "__main__":
-    main()

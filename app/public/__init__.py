@@ -1,0 +1,5 @@
+"""The pages for everybody: front page, domains, help, privacy, and the theme's files."""
+
+from app.public.routes import blueprint
+
+__all__ = ["blueprint"]

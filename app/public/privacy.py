@@ -1,0 +1,293 @@
+"""What is stored, for those it is about: one entry for each table, and one for each other place.
+
+A test holds that every table of `core.models` has its entry. Periods come from the code that keeps to
+them. `%(provider)s` and `%(directory)s` stand for where people sign in and where their teams are; the
+template fills them in.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flask_babel import lazy_gettext as _
+
+from app.auth.pending import LASTS as SIGN_IN_LASTS
+from core import models
+from core.openid_state import NONCE_LASTS, STASH_LASTS
+from core.sessions import LASTS as SESSION_LASTS
+from core.sweep import PROBLEMS_LAST
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One kind of thing that is kept: its name, what is in it, why, and how long."""
+
+    name: str
+    what: str
+    why: str
+    how_long: str
+
+
+UNTIL_DELETED = _("Until your account here is deleted.")
+AS_LONG_AS_THERE = _("As long as the admins keep it so.")
+
+Tables = Mapping[type[models.Table], Kept]
+
+YOU: Tables = {
+    models.Person: Kept(
+        _("Your account"),
+        _(
+            "Your name in %(directory)s, your full name there, and when that account was made. The address "
+            "and the language that %(provider)s told us at a sign-in, and whether that address is proven. "
+            "When you first came here, when %(directory)s was last asked about you, when you last sent "
+            "yourself a test mail, and whether an admin has closed your account."
+        ),
+        _(
+            "Your name in %(directory)s becomes your address. The rest is there to know you again, to write "
+            "to you in your language, and to reach you when something is wrong with a mailbox."
+        ),
+        UNTIL_DELETED,
+    ),
+    models.Identity: Kept(
+        _("Your sign-in"),
+        _("The identifier that %(provider)s gives you: neither a name nor an address. No password."),
+        _("It alone says who you are. Names can be changed, and taken by somebody else afterwards."),
+        UNTIL_DELETED,
+    ),
+    models.Membership: Kept(
+        _("Your teams"),
+        _(
+            "For each team that a domain here asks for: whether you are in it, since when, and when that was "
+            "last looked up. Other teams of yours are not kept."
+        ),
+        _("They decide which addresses you may have."),
+        UNTIL_DELETED,
+    ),
+    models.AccountFact: Kept(
+        _("The state of your account in %(directory)s"),
+        _("Whether it is active and whether the Code of Conduct is signed; since when, and when looked up."),
+        _("Both are conditions for an address."),
+        UNTIL_DELETED,
+    ),
+    models.Waiver: Kept(
+        _("What you asked the admins for"),
+        _("What you asked for beyond the rules, your reason, the answer, and when."),
+        _("The admins decide by it, and you can read the answer."),
+        UNTIL_DELETED,
+    ),
+}
+
+ADDRESSES: Tables = {
+    models.Alias: Kept(
+        _("Your addresses"),
+        _(
+            "Name and domain of each, that it is yours, and everything that you see and choose on its page: "
+            "its label, switched on or off, the order of its mailboxes, until when it lasts."
+        ),
+        _("The relay looks here for every mail."),
+        _(
+            "Until your account here is deleted; an address that you gave up stays yours and can be taken "
+            "again. After that only its name and domain stay, blocked, with a keyed hash of your sign-in "
+            "identifier: nobody but you can ever have the name again, and nobody can read from it who you "
+            "were."
+        ),
+    ),
+    models.Recipient: Kept(
+        _("Your mailboxes"),
+        _(
+            "Each mailbox that you named, whether and when you confirmed it, when its confirmation mail was "
+            "sent, and, while its server refuses mail, since when and with which code."
+        ),
+        _("Mail for your address goes there, and only after you have confirmed it."),
+        UNTIL_DELETED,
+    ),
+    models.AliasRecipient: Kept(
+        _("Which address leads to which mailbox"),
+        _("The mailboxes of each address, in your order."),
+        _("The relay delivers by it."),
+        _("Until you take the mailbox out of the address."),
+    ),
+    models.AliasOwner: Kept(
+        _("Addresses with several owners"),
+        _("Who looks after an address such as security@."),
+        _("Each of the owners can then see and change it."),
+        _("Until you are no longer one of them, or your account here is deleted."),
+    ),
+}
+
+MAIL: Tables = {
+    models.DeliveryCount: Kept(
+        _("Counts of deliveries"),
+        _(
+            "For each of your mailboxes and each day, how often mail was delivered, put off or refused, and "
+            "the code with which it was refused. Not who wrote, not what, not at what hour."
+        ),
+        _("So that you can see whether a mailbox works. It is all that is kept of mail."),
+        UNTIL_DELETED,
+    ),
+    models.Notice: Kept(
+        _("Mail from us"),
+        _(
+            "That a mail was written to you, or to the admins about you: of which kind, about which of your "
+            "addresses, when it was sent, or the code with which it was refused. Not its text."
+        ),
+        _("Nothing is sent twice, and nothing is forgotten when a machine stops."),
+        UNTIL_DELETED,
+    ),
+}
+
+SIGNING_IN: Tables = {
+    models.Session: Kept(
+        _("Browsers in which you are signed in"),
+        _(
+            "For each a hash of its key, when you signed in and last gave your password, and in which "
+            "hour it was last used. No network address and no name of a browser."
+        ),
+        _("You stay signed in, and can be signed out everywhere at once."),
+        _("Until you sign out, or %(days)s days after it was last used.", days=SESSION_LASTS.days),
+    ),
+    models.StashedAnswer: Kept(
+        _("An answer of %(provider)s on its way"),
+        _("What %(provider)s says of you at sign-in, when it says it by a form: name, address, language."),
+        _("Such a form comes without your browser's cookie; the next request, which has it, fetches this."),
+        _(
+            "Until that next request, which must come within %(seconds)s seconds. What nobody fetched is "
+            "deleted within the hour.",
+            seconds=int(STASH_LASTS.total_seconds()),
+        ),
+    ),
+    models.UsedNonce: Kept(
+        _("Numbers used once"),
+        _("A hash of the one-time number in each answer of %(provider)s."),
+        _("No answer can let somebody in twice."),
+        _("Up to %(hours)s hours.", hours=int(NONCE_LASTS.total_seconds() // 3600) + 1),
+    ),
+}
+
+RECORD: Tables = {
+    models.AuditSubject: Kept(
+        _("What each change is about"),
+        _("The number of each row that a change speaks of. No name and no address."),
+        _("You and the admins find the history of an address."),
+        _("For good, as the record itself."),
+    ),
+    models.Problem: Kept(
+        _("What went wrong"),
+        _("When something about you could not be looked up: what was tried, why it failed, and when."),
+        _("The people who run this are told once in a quarter of an hour."),
+        _("%(days)s days at most.", days=PROBLEMS_LAST.days),
+    ),
+    models.AuditEntry: Kept(
+        _("The record of changes"),
+        _(
+            "Each change: when, which kind, and the numbers of the rows that it was about. Names and "
+            "addresses are not in it, only a hash that commits to them."
+        ),
+        _("Nobody, no admin either, can change what was done here without it showing."),
+        _("For good; it has no word about you."),
+    ),
+    models.AuditValue: Kept(
+        _("The words of the record"),
+        _("The names and addresses of each change, before and after."),
+        _("You and the admins can see what was changed."),
+        _("Until your account here is deleted; the record stays checkable without them."),
+    ),
+    models.RoleGrant: Kept(
+        _("Who is an admin"),
+        _("The sign-in identifier of each admin, the role, its domain, and since when."),
+        _("Admins decide about exceptions and see to problems."),
+        _("As long as the role is held."),
+    ),
+    models.TeamReading: Kept(
+        _("Lists of the teams"),
+        _(
+            "The names of all members of the teams that the domains ask for, as %(directory)s gives them "
+            "out; also of members who never came here."
+        ),
+        _("When many are suddenly missing from a list, an admin looks before anybody loses anything."),
+        _("The last two lists of each team."),
+    ),
+}
+
+PROJECT: Tables = {
+    models.TeamSync: Kept(
+        _("How the reading of each team goes"),
+        _("When it began and ended, and what went wrong. Nothing about a person."),
+        _("Two readings do not get into each other's way, and the admins see what is stuck."),
+        AS_LONG_AS_THERE,
+    ),
+    models.Domain: Kept(
+        _("The domains"),
+        _("Their names and rules. Nothing about a person."),
+        _("Addresses are on them."),
+        AS_LONG_AS_THERE,
+    ),
+    models.DomainTeam: Kept(
+        _("Which team a domain asks for"),
+        _("Names of teams. Nothing about a person."),
+        _("Who is entitled rests on them."),
+        AS_LONG_AS_THERE,
+    ),
+    models.DkimKey: Kept(
+        _("Keys that sign mail"),
+        _("A pair of keys for each domain, the private half encrypted. Nothing about a person."),
+        _("Others can check that mail really came through here, unchanged."),
+        _("A day after the next one has taken over, the private half is erased."),
+    ),
+    models.ReservedName: Kept(
+        _("Names that are kept back"),
+        _("Names such as “security”, on one domain or on all. Nothing about a person."),
+        _("Nobody gets them at the press of a button."),
+        AS_LONG_AS_THERE,
+    ),
+}
+
+GROUPS: tuple[tuple[str, Tables], ...] = (
+    (_("You"), YOU),
+    (_("Your addresses and mailboxes"), ADDRESSES),
+    (_("Mail"), MAIL),
+    (_("Signing in"), SIGNING_IN),
+    (_("The record, and how the rules are kept"), RECORD),
+    (_("The project"), PROJECT),
+)
+"""All tables of the database, in the order of the page."""
+
+ELSEWHERE = (
+    Kept(
+        _("Cookies in your browser"),
+        _("One with the keys of your session and its forms, and while you sign in one for that sign-in."),
+        _("You stay signed in, and no other site can press a button in your name. There is no other cookie."),
+        _(
+            "Until you sign out or close the browser; the second one %(minutes)s minutes at most.",
+            minutes=SIGN_IN_LASTS // 60,
+        ),
+    ),
+    Kept(
+        _("Marks of mail that is on its way"),
+        _(
+            "A keyed hash of sender, address and message while a mail is not yet finished: in memory, and in "
+            "the broker as soon as that takes longer. The key changes every week, and nothing can be read "
+            "from the hash."
+        ),
+        _("When the sender's server tries again, nobody gets a second copy."),
+        _("A moment; when a delivery was broken off, 5 days at most."),
+    ),
+    Kept(
+        _("Work that waits"),
+        _("Numbers of people and names of teams to be looked up. No names of people and no addresses."),
+        _("Slow work is done beside the pages."),
+        _("Until it is done; what failed, a week."),
+    ),
+    Kept(
+        _("Logs"),
+        _(
+            "Errors, counts, numbers of rows, and of a person at most the name in %(directory)s. No mail "
+            "address, no subject, no sender, and no network address of a visitor."
+        ),
+        _("The admins see that something is broken."),
+        _(
+            "As long as the admins keep their machine's log. A web server in front of this portal may keep "
+            "one of its own: ask them."
+        ),
+    ),
+)
+"""What is kept outside the database."""
