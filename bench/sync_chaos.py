@@ -216,13 +216,18 @@ class Run:
         """Say what there is to wait for."""
         with database.connection():
             teams = [(t.team, t.running, t.fence, t.problem, t.finished_at) for t in TeamSync.select()]
+        return f"{teams}, {self._jobs()}"
+
+    def _jobs(self) -> dict[str, list[str]]:
+        """Return the jobs that wait, run or are to be tried again; raises RedisError or OSError."""
+        found = {}
         with broker(self.settings) as connection:
-            jobs = {
-                f"{name} {kind.__name__}": kind(name, connection=connection).get_job_ids()
-                for name in QUEUES
-                for kind in (Queue, StartedJobRegistry, ScheduledJobRegistry)
-            }
-        return f"{teams}, { ({name: ids for name, ids in jobs.items() if ids}) }"
+            for name in QUEUES:
+                found[name] = Queue(name, connection=connection).get_job_ids()
+                for kind in (StartedJobRegistry, ScheduledJobRegistry):
+                    ids = kind(name, connection=connection).get_job_ids(cleanup=False)
+                    found[f"{name} {kind.__name__}"] = ids
+        return {name: ids for name, ids in found.items() if ids}
 
     def _wait_for_idle(self) -> None:
         end = time.monotonic() + 20
@@ -231,14 +236,8 @@ class Run:
         time.sleep(1)  # moments are whole seconds: "since" must be told apart
 
     def _is_idle(self) -> bool:
-        with suppress(RedisError, OSError), broker(self.settings) as connection:
-            for name in QUEUES:
-                registries = [
-                    kind(name, connection=connection) for kind in (StartedJobRegistry, ScheduledJobRegistry)
-                ]
-                if Queue(name, connection=connection).count or any(r.get_job_ids() for r in registries):
-                    return False
-            return True
+        with suppress(RedisError, OSError):
+            return not self._jobs()
         return False
 
     def _claim_one(self, number: int) -> None:

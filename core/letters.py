@@ -22,7 +22,7 @@ from core.delivery import why_refused
 from core.eligibility import Condition, settled_conditions
 from core.facts import Answer
 from core.lifecycle import Event
-from core.models import Alias, DkimKey, Notice, Person, Recipient, by_id
+from core.models import Alias, DkimKey, Domain, Notice, Person, Recipient, by_id
 from core.notices import LATER_ENDS, can_be_told
 from core.problems import DIGEST, problems_of
 from core.recipients import PROOF, PROOF_LASTS, proof_expires, proof_token
@@ -53,9 +53,10 @@ _OF_A_LIFE = {*Event, LATER_ENDS}
 
 _TABLES: dict[str, Any] = {
     "alias": Alias, "person": Person, "newcomer": Person, "recipient": Recipient,
-    "key": DkimKey, "old_key": DkimKey,
+    "domain": Domain, "key": DkimKey, "old_key": DkimKey,
 }  # fmt: skip
-"""The rows that notices speak of by their ids; whatever else they keep is a plain number."""
+_NUMBERS = {"until", "since", "quarter"}
+"""What a notice keeps beside row ids: moments, as seconds."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ def _facts(notice: Notice, settings: Settings, now: datetime) -> dict[str, Any] 
     ids = json.loads(notice.subject_ids)
     facts: dict[str, Any] = {"project": settings.project_name, "portal": settings.public_url}
     for name, row_id in ids.items():
-        row = by_id(_TABLES[name], row_id) if name in _TABLES else row_id
+        row = row_id if name in _NUMBERS else by_id(_TABLES[name], row_id)
         if row is None:
             return None
         facts[name] = row
