@@ -394,27 +394,17 @@ def both(syncs: int, seed: int) -> tuple[Outcome, Outcome]:
 
 def work() -> None:
     """Be a worker that notices a death within seconds, and not within minutes."""
-    from rq import Worker
     from rq.job import Job as RqJob
-    from rq.serializers import JSONSerializer
 
-    from workers import jobs
+    from workers.__main__ import SteadyWorker
+    from workers.__main__ import work as work_queues
 
-    class Quick(Worker):
+    class Quick(SteadyWorker):
         def get_heartbeat_ttl(self, job: RqJob, working_time: float = 0.0) -> int:
             return 4
 
     team_sync.DEAD_AFTER = timedelta(seconds=5)
-    settings = runtime.start()
-    wait_for_broker(settings)
-    Quick(
-        list(QUEUES),
-        connection=broker(settings),
-        serializer=JSONSerializer,
-        exception_handlers=[jobs.report_failure],
-        maintenance_interval=2,
-        job_monitoring_interval=1,
-    ).work(with_scheduler=True, logging_level="WARNING")
+    work_queues(runtime.start(), Quick, maintenance_interval=2, job_monitoring_interval=1)
 
 
 def main() -> None:
