@@ -30,7 +30,12 @@ def domain() -> None:
 @click.option("--team", "teams", multiple=True, help="A team whose members may have an address.")
 @click.option("--preset", help="Add the domains of a known project, such as `ubuntu`.")
 @click.option("--coc/--no-coc", default=True, help="Whether the Code of Conduct must be signed.")
-def add(names: tuple[str, ...], teams: tuple[str, ...], preset: str | None, coc: bool) -> None:
+@click.option(
+    "--automatic/--claim", default=False, help="Whether members get their address without claiming it."
+)
+def add(
+    names: tuple[str, ...], teams: tuple[str, ...], preset: str | None, coc: bool, automatic: bool
+) -> None:
     """Add domains and show the TXT record that proves each."""
     wanted = [(name, teams) for name in names]
     if preset:
@@ -44,12 +49,12 @@ def add(names: tuple[str, ...], teams: tuple[str, ...], preset: str | None, coc:
         raise click.UsageError("Give at least one --team: without one nobody is entitled.")
     with connection():
         for name, its_teams in wanted:
-            _add_one(name, its_teams, coc)
+            _add_one(name, its_teams, coc, automatic)
 
 
-def _add_one(name: str, teams: tuple[str, ...], coc: bool) -> None:
+def _add_one(name: str, teams: tuple[str, ...], coc: bool, automatic: bool) -> None:
     try:
-        added = add_domain(OPERATOR, name, teams, utc_now(), coc_required=coc)
+        added = add_domain(OPERATOR, name, teams, utc_now(), coc_required=coc, automatic=automatic)
     except AddressError as error:
         raise click.ClickException(f"{name}: {error}") from None
     except DomainExists:
@@ -106,4 +111,5 @@ def list_domains() -> None:
     with connection():
         for row in Domain.select().where(Domain.removed_at.is_null()).order_by(Domain.name):
             state = f"verified {row.verified_at:%Y-%m-%d}" if row.verified_at else "not verified"
-            click.echo(f"{row.name}\t{state}\t{', '.join(teams_of(row))}")
+            way = "\tautomatic" if row.automatic else ""
+            click.echo(f"{row.name}\t{state}\t{', '.join(teams_of(row))}{way}")

@@ -13,12 +13,12 @@ from core.eligibility import Decision
 from core.erased import names_left_by, owner_hashes
 from core.facts import Answer
 from core.models import Alias, Domain, ErasedOwner, Person, Recipient, ReservedName
-from core.notices import tell_admins
+from core.notices import LATER_ENDS, tell_admins, tell_person
 from core.ownership import lock_person, own_alias, recipients_of
 from core.recipients import recipient_for
 from core.reserved import is_reserved
 from core.roles import first_recipient
-from core.routing import Entitlement, Switch
+from core.routing import LATER_LASTS, Entitlement, Switch
 from core.standing import decision_for
 
 NEXT_NAME_AFTER = timedelta(days=365)
@@ -121,7 +121,7 @@ def give_again(actor: Actor, alias: Alias, person: Person, target: Recipient | N
     """
     alias.person = person
     ErasedOwner.delete().where(ErasedOwner.alias == alias).execute()
-    alias.entitlement, alias.grace_until = Entitlement.ENTITLED, None
+    alias.entitlement, alias.grace_until, alias.grace_told = Entitlement.ENTITLED, None, None
     alias.switch, alias.switched_at = Switch.ON, now
     alias.save()
     if target is not None:
@@ -205,6 +205,10 @@ def switch(person_id: int, alias_id: int, to: Switch, now: datetime) -> Alias:
             alias.save()
             verb = "alias-given-up" if to is Switch.GIVEN_UP else "alias-switched"
             record(Actor.person(person.id), verb, _ids(alias, person), values, now)
+            if to is Switch.OFF_LATER:
+                since = int(now.timestamp())
+                ids, key = {"alias": alias.id, "since": since}, f"{LATER_ENDS}:{alias.id}:{since}"
+                tell_person(person, LATER_ENDS, ids, key, now, due=now + LATER_LASTS - timedelta(days=1))
         return alias
 
 

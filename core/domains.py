@@ -82,27 +82,41 @@ def served_domains() -> list[Domain]:
 
 
 def add_domain(
-    actor: Actor, name: str, teams: Iterable[str], now: datetime, *, coc_required: bool = True
+    actor: Actor,
+    name: str,
+    teams: Iterable[str],
+    now: datetime,
+    *,
+    coc_required: bool = True,
+    automatic: bool = False,
 ) -> Domain:
     """Add a domain, not verified yet, with the teams that entitle to it.
+
+    automatic: whether members get their address without claiming it (`core.provisioning`).
 
     Raises AddressError when the name is no domain and DomainExists when it is there already.
     """
     name = to_ascii_domain(name)
     try:
-        return _add_domain(actor, name, sorted(set(teams)), coc_required, now)
+        return _add_domain(actor, name, sorted(set(teams)), coc_required, automatic, now)
     except IntegrityError:
         raise DomainExists(name) from None
 
 
-def _add_domain(actor: Actor, name: str, teams: list[str], coc_required: bool, now: datetime) -> Domain:
+def _add_domain(
+    actor: Actor, name: str, teams: list[str], coc_required: bool, automatic: bool, now: datetime
+) -> Domain:
     with write():
         domain = Domain.create(
-            name=name, verification_token=new_token(), coc_required=coc_required, added_at=now
+            name=name,
+            verification_token=new_token(),
+            coc_required=coc_required,
+            automatic=automatic,
+            added_at=now,
         )
         for team in teams:
             DomainTeam.create(domain=domain, team=team)
-        values = {"name": name, "teams": teams, "coc_required": coc_required}
+        values = {"name": name, "teams": teams, "coc_required": coc_required, "automatic": automatic}
         record(actor, "domain-added", {"domain": domain.id}, values, now)
     return domain
 

@@ -128,6 +128,7 @@ def _join_recipients(kept: Person, gone: Person) -> None:
         of_gone = AliasRecipient.recipient == recipient
         AliasRecipient.delete().where(of_gone, AliasRecipient.alias.in_(there)).execute()
         AliasRecipient.update(recipient=same).where(of_gone).execute()
+        AliasRecipient.update(replaces=same.id).where(AliasRecipient.replaces == recipient.id).execute()
         if same.verified_at is None and recipient.verified_at is not None:
             same.verified_at, same.proof_nonce = recipient.verified_at, None
             same.save()

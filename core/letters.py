@@ -23,11 +23,11 @@ from core.eligibility import Condition, settled_conditions
 from core.facts import Answer
 from core.fresh import CODE, CODE_LASTS, code_key, code_of
 from core.lifecycle import Event
-from core.models import Alias, DkimKey, Notice, Person, Recipient, Session, Waiver, by_id
-from core.notices import can_be_told
+from core.models import Alias, DkimKey, Domain, Notice, Person, Recipient, Session, Waiver, by_id
+from core.notices import LATER_ENDS, can_be_told
 from core.problems import DIGEST, problems_of
 from core.recipients import PROOF, PROOF_LASTS, proof_expires, proof_token
-from core.routing import Entitlement, Hold
+from core.routing import LATER_LASTS, Entitlement, Hold, Switch
 from core.secrets import derive_key, keyed_hash
 from core.settings import Settings
 from core.signing_keys import record_needed_until
@@ -49,12 +49,15 @@ _REASONS = {
 }
 
 
-_NUMBERS = {"until", "quarter"}
-"""What a notice keeps beside row ids: moments, as seconds."""
+_OF_A_LIFE = {*Event, LATER_ENDS}
+"""Kinds of notices on what happens to an alias by itself."""
+
 _TABLES: dict[str, Any] = {
     "alias": Alias, "person": Person, "newcomer": Person, "recipient": Recipient,
-    "key": DkimKey, "old_key": DkimKey, "waiver": Waiver, "session": Session,
+    "domain": Domain, "key": DkimKey, "old_key": DkimKey, "waiver": Waiver, "session": Session,
 }  # fmt: skip
+_NUMBERS = {"until", "since", "quarter"}
+"""What a notice keeps beside row ids: moments, as seconds."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +202,7 @@ def _facts(notice: Notice, settings: Settings, now: datetime) -> dict[str, Any] 
         return None
     if notice.kind == DIGEST:
         facts["problems"] = problems_of(facts["quarter"])
-    if notice.kind in set(Event):
+    if notice.kind in _OF_A_LIFE:
         facts |= _of_a_life(facts, _language(notice), now)
     facts |= _of_mail(notice, facts)
     if "old_key" in facts:
@@ -210,8 +213,8 @@ def _facts(notice: Notice, settings: Settings, now: datetime) -> dict[str, Any] 
 
 def _still_matters(notice: Notice, facts: dict[str, Any], now: datetime) -> bool:
     """Whether what is to be told is still so."""
-    if notice.kind in set(Event):
-        return _is_still_so(Event(notice.kind), facts, now)
+    if notice.kind in _OF_A_LIFE:
+        return _is_still_so(notice.kind, facts, now)
     if notice.kind == "signing-key-missing":
         return facts["key"].missing_since is not None
     if notice.kind == "waiver-asked":
@@ -257,16 +260,19 @@ def _proof_link(notice: Notice, recipient: Recipient, settings: Settings, now: d
     return f"{settings.public_url}/recipients/verify/{proof_token(recipient, settings.secret_key)}"
 
 
-def _is_still_so(event: Event, facts: dict[str, Any], now: datetime) -> bool:
+def _is_still_so(event: str, facts: dict[str, Any], now: datetime) -> bool:
     """Whether what happened to an alias is not undone, or overtaken, since it was to be told."""
     alias = facts["alias"]
+    if event == LATER_ENDS:
+        since = int(alias.switched_at.timestamp())
+        return bool(alias.switch == Switch.OFF_LATER and since == facts["since"])
     held = alias.hold == Hold.LAUNCHPAD
     if event in (Event.SUSPENDED, Event.SUSPENSION_LIFTED):
-        return held if event is Event.SUSPENDED else not held
-    if event is Event.GRACE_LIFTED:
+        return held if event == Event.SUSPENDED else not held
+    if event == Event.GRACE_LIFTED:
         return bool(alias.entitlement == Entitlement.ENTITLED)
     same = alias.grace_until is not None and int(alias.grace_until.timestamp()) == facts["until"]
-    if event is Event.ENDED:
+    if event == Event.ENDED:
         return same and alias.entitlement == Entitlement.ENDED
     return same and alias.entitlement == Entitlement.GRACE and now < alias.grace_until
 
@@ -277,8 +283,9 @@ def _of_a_life(facts: dict[str, Any], language: str, now: datetime) -> dict[str,
     teams = teams_of(alias.domain)
     conditions = settled_conditions(facts_of(facts["person"]), rules_of(alias.domain, teams), now)
     lost = [condition for condition, answer in conditions.items() if answer is Answer.NO]
+    ends = alias.switched_at + LATER_LASTS if "since" in facts else alias.grace_until
     return {
-        "day": alias.grace_until.strftime("%Y-%m-%d %H:%M UTC") if alias.grace_until else "",
+        "day": f"{ends:%Y-%m-%d %H:%M} UTC" if ends else "",
         "reasons": [words.gettext(_REASONS[one]) % {"teams": ", ".join(teams)} for one in lost],
     }
 

@@ -14,6 +14,9 @@ from core.preferences import MUTABLE, is_muted
 from core.roles import admin_recipients, first_recipient
 from core.secrets import new_token
 
+LATER_ENDS = "later-ends"
+"""Kind of the notice that "try later" becomes "refused" in a day."""
+
 
 def tell_recipient(recipient: Recipient, kind: str, ids: Mapping[str, int], key: str, now: datetime) -> None:
     """Write to one recipient address itself, as a verification mail does. In a transaction."""

@@ -16,6 +16,7 @@ from core.joining import NEWCOMERS, is_banned, join_all, lock_all_with, people_w
 from core.models import Identity, Person, Recipient
 from core.notices import tell_ops, tell_person
 from core.ownership import NotYours, lock_person
+from core.provisioning import provide
 from core.sessions import end_all_sessions, open_session
 from core.sync import PersonReading, clean_name, store_reading
 from core.upkeep import keep_up
@@ -97,6 +98,7 @@ def _open(person: Person, arrival: SignIn, reading: PersonReading, now: datetime
     _take_hints(person, arrival)
     store_reading(person, reading, now)
     _first_recipient(person, now)
+    provide([person], now)
     return open_session(person, now, arrival.authenticated_at, asked_anew=arrival.asked_anew)
 
 
@@ -170,8 +172,8 @@ def ban(actor: Actor, person: Person, now: datetime) -> None:
         person.banned_at = now
         person.save()
         end_all_sessions(person)
-        keep_up([person], now, actor)
         record(actor, "person-banned", {"person": person.id}, {"name": person.launchpad_name}, now)
+        keep_up([person], now, actor)
 
 
 def unban(actor: Actor, person: Person, now: datetime) -> None:
@@ -182,5 +184,5 @@ def unban(actor: Actor, person: Person, now: datetime) -> None:
             return
         person.banned_at = None
         person.save()
-        keep_up([person], now, actor)
         record(actor, "person-unbanned", {"person": person.id}, {"name": person.launchpad_name}, now)
+        keep_up([person], now, actor)

@@ -86,7 +86,7 @@ def enqueue(settings: Settings, job: Job, *args: int | str) -> bool:
             queue = Queue(_QUEUE_OF[job], connection=connection, serializer=JSONSerializer)
             old = queue.fetch_job(name)
             if old is not None and old.get_status() not in (JobStatus.QUEUED, JobStatus.STARTED):
-                old.delete()
+                _forget(old)
             queue.enqueue(job.value, *args, **_OPTIONS, job_id=name, unique=True)
     except DuplicateJobError:
         return True
@@ -94,6 +94,15 @@ def enqueue(settings: Settings, job: Job, *args: int | str) -> bool:
         log.warning("broker out of reach", job=job.value, error=type(error).__name__)
         return False
     return True
+
+
+def _forget(job: RqJob) -> None:
+    """Delete a job, also one whose worker was killed and left the mark of an execution that is gone."""
+    try:
+        job.delete()
+    except ValueError:
+        job.connection.delete(job.execution_registry.key)
+        job.delete()
 
 
 def wake_outbox(settings: Settings) -> bool:

@@ -5,12 +5,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from peewee import JOIN
+from peewee import JOIN, Value
 
 from core.brake import Brake
 from core.eligibility import Decision, DomainRules, PersonFacts, decide
 from core.facts import SECOND_NO, SECOND_NO_AFTER, Answer, Fact, hold_back, observe
 from core.models import AccountFact, Domain, DomainTeam, Membership, Person, Waiver
+
+MANY = 20
+"""From so many rows on that are alike, one statement makes them."""
 
 
 def facts_of(person: Person) -> PersonFacts:
@@ -135,7 +138,7 @@ def store_facts(
     rows = table.select().where(table.person.in_(list(answers)))
     known = {(row.person_id, getattr(row, name.name)): row for row in rows}
     brake = Brake(now)
-    fresh: list[dict[str, object]] = []
+    fresh: dict[tuple[str, Fact], list[int]] = {}
     confirmed: list[int] = []
     changed: set[int] = set()
     for person_id, said in answers.items():
@@ -147,18 +150,33 @@ def store_facts(
             if new is None or new == old:
                 continue
             if row is None:
-                fresh.append({"person": person_id, name.name: what, **_columns(table, None, new)})
+                fresh.setdefault((what, new), []).append(person_id)
             elif old is not None and replace(old, read_at=new.read_at) == new:
                 confirmed.append(row.id)
             else:
                 table.update(**_columns(table, row, new)).where(table.id == row.id).execute()
             if old is None or old.settled is not new.settled or old.holds is not new.holds:
                 changed.add(person_id)
-    if fresh:
-        table.insert_many(fresh).execute()
+    _insert(table, name, fresh)
     if confirmed:
         table.update(read_at=now).where(table.id.in_(confirmed)).execute()
     return changed
+
+
+def _insert(table: type[Any], name: Any, fresh: Mapping[tuple[str, Fact], list[int]]) -> None:
+    """Insert facts of people; of many people with the same one, the database makes the rows itself."""
+    few: list[dict[str, object]] = []
+    for (what, fact), person_ids in fresh.items():
+        columns = {name.name: what, **_columns(table, None, fact)}
+        if len(person_ids) < MANY:
+            few += [{"person": person_id, **columns} for person_id in person_ids]
+            continue
+        fields = [table._meta.fields[column] for column, value in columns.items() if value is not None]
+        values = [Value(field.db_value(columns[field.name]), converter=False) for field in fields]
+        people = Person.select(Person.id, *values).where(Person.id.in_(person_ids))
+        table.insert_from(people, [table.person, *fields]).execute()
+    if few:
+        table.insert_many(few).execute()
 
 
 def _braked(

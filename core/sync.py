@@ -25,11 +25,12 @@ from core.joining import (
 )
 from core.models import AccountFact, Alias, Identity, Membership, Person
 from core.problems import report
+from core.provisioning import provide
 from core.routing import Switch
 from core.standing import mapped_teams, store_account_facts, store_memberships
 from core.upkeep import keep_up
 
-AT_ONCE = 12
+AT_ONCE = 16
 """People who are asked about at the same time; the directory has a limit of its own."""
 ASK_AGAIN_AFTER = timedelta(hours=20)
 """Owners of addresses of whom nothing was heard for so long are asked about: once a day."""
@@ -133,6 +134,7 @@ def sync_person(directory: Directory, person_id: int, deadline: Deadline, now: d
         if account is not None:
             person = _perhaps_joined(person, account, now)
         store_reading(person, reading, now)
+        provide([person], now)
         if not reading.complete:
             _report_unclear(person, reading, now)
     return reading.complete
@@ -193,12 +195,14 @@ def sync_people(
     def ask(person_id: int) -> int | None:
         structlog.contextvars.bind_contextvars(**logged_with)
         try:
-            return None if sync_person(directory, person_id, deadline, now) else person_id
+            with connection():
+                return None if sync_person(directory, person_id, deadline, now) else person_id
         except OperationalError as error:  # the database was busy for too long
             log.warning("database busy", tried="sync-person", person=person_id, error=type(error).__name__)
             return person_id
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    # SQLite checkpoints whenever its last connection is closed: this one stays open meanwhile
+    with connection(), ThreadPoolExecutor(AT_ONCE) as pool:
         return [person_id for person_id in pool.map(ask, person_ids) if person_id is not None]
 
 

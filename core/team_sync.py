@@ -7,13 +7,13 @@ transactions, each of which first makes sure that no newer reading of the team h
 import contextlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from peewee import OperationalError, chunked
+from peewee import JOIN, OperationalError, chunked
 
 from core.brake import too_many
 from core.database import connection, database, write
@@ -22,6 +22,7 @@ from core.facts import SECOND_NO_AFTER, Answer
 from core.models import AccountFact, Membership, Person, TeamReading, TeamSync
 from core.ownership import lock_people
 from core.problems import report
+from core.provisioning import provide
 from core.standing import store_facts
 from core.upkeep import keep_up
 
@@ -31,7 +32,7 @@ LET_OTHERS_IN = 0.05
 """Seconds between two chunks: SQLite's waiting writers look every 100 ms, and would starve."""
 REFRESH_AFTER = timedelta(hours=1)
 """A fact that is only confirmed is written again when its last reading is so old, and not every time."""
-DEAD_AFTER = timedelta(minutes=5)
+DEAD_AFTER = timedelta(minutes=2)
 """A reading that was not heard of for so long is overtaken by the next one."""
 GONE = "gone: the directory knows no such team"
 
@@ -132,9 +133,11 @@ def sync_team(directory: Directory, team: str, deadline: Deadline, now: datetime
 
 
 def problem_of(team: str) -> str | None:
-    """Say why the last reading of a team was none; None when it was one."""
+    """Say why the last reading of a team was none, or that it is not done yet; None when it was one."""
     row = TeamSync.get_or_none(TeamSync.team == team)
-    return row.problem if row is not None else None
+    if row is None or row.running:
+        return "another reading is under way"
+    return row.problem
 
 
 def _read(turn: Turn, directory: Directory, deadline: Deadline) -> list[int]:
@@ -182,12 +185,17 @@ def _brake(before: list[str] | None, after: set[str], *, gone: bool) -> str | No
 
 def _store_members(turn: Turn, members: tuple[Account, ...]) -> list[int]:
     """Give each member that is one of our people a *yes*; return who must be asked about."""
-    by_account = {(account.name, account.created): account for account in members}
-    columns = (Person.id, Person.launchpad_name, Person.account_created)
-    query = Person.select(*columns).where(Person.launchpad_name.is_null(False)).order_by(Person.id)
-    people: Any = query.tuples()
-    found = {row[0]: by_account[row[1:]] for row in people if row[1:] in by_account}
-    for some in chunked(_to_write(turn, found), CHUNK):
+    found: dict[int, Account] = {}
+    to_write: list[int] = []
+    by_name = {account.name: account for account in members}
+    for person_id, name, created, valid, coc_signed, is_member in _known(turn):
+        account = by_name.get(name)
+        if account is None or account.created != created:
+            continue  # an entry speaks for a person only by both
+        found[person_id] = account
+        if not (is_member and _is_known(account.valid, valid) and _is_known(account.coc_signed, coc_signed)):
+            to_write.append(person_id)
+    for some in chunked(to_write, CHUNK):
         with write():
             turn.check()
             _store_chunk(turn, {person_id: found[person_id] for person_id in some})
@@ -195,30 +203,38 @@ def _store_members(turn: Turn, members: tuple[Account, ...]) -> list[int]:
     return sorted(_missing(turn, found) | _perhaps_suspended(found))
 
 
-def _to_write(turn: Turn, found: Mapping[int, Account]) -> list[int]:
-    """Return the people of whom the reading says something new, or what was written is an hour old."""
-    recent = turn.now - REFRESH_AFTER
-    facts: Any = AccountFact.select(AccountFact.person, AccountFact.fact, AccountFact.holds).where(
-        AccountFact.fact.in_(["valid", "coc_signed"]),
-        AccountFact.first_no_at.is_null(),
-        AccountFact.read_at > recent,
-    )
-    members: Any = Membership.select(Membership.person).where(
-        Membership.team == turn.team,
-        Membership.holds == True,  # noqa: E712 -- SQL
-        Membership.first_no_at.is_null(),
-        Membership.read_at > recent,
-    )
-    known = {(person_id, fact, bool(holds)) for person_id, fact, holds in facts.tuples()}
-    in_team = {person_id for (person_id,) in members.tuples()}
+def _known(turn: Turn) -> Iterator[tuple[int, str, str, bool | None, bool | None, int | None]]:
+    """Yield everybody with an account, and what was settled and written of them within the last hour.
 
-    def is_new(person_id: int, account: Account) -> bool:
-        return person_id not in in_team or any(
-            answer is not Answer.UNKNOWN and (person_id, fact, answer is Answer.YES) not in known
-            for fact, answer in _facts(account).items()
+    Id, name, birth; whether the account is valid and the Code of Conduct signed, None when that must
+    be written again; and whether they are known to be in the team. As the database's driver gives
+    it: of hundreds of thousands of rows, turning each into an object takes longer than all else.
+    """
+
+    def recent(table: Any) -> Any:
+        return table.first_no_at.is_null() & (table.read_at > turn.now - REFRESH_AFTER)
+
+    valid, coc = AccountFact.alias(), AccountFact.alias()
+    in_team = (Membership.team == turn.team) & (Membership.holds == True)  # noqa: E712 -- SQL
+    query = (
+        Person.select(
+            Person.id, Person.launchpad_name, Person.account_created, valid.holds, coc.holds, Membership.id
         )
+        .join(
+            valid, JOIN.LEFT_OUTER, on=(valid.person == Person.id) & (valid.fact == "valid") & recent(valid)
+        )
+        .switch(Person)
+        .join(coc, JOIN.LEFT_OUTER, on=(coc.person == Person.id) & (coc.fact == "coc_signed") & recent(coc))
+        .switch(Person)
+        .join(Membership, JOIN.LEFT_OUTER, on=(Membership.person == Person.id) & in_team & recent(Membership))
+        .where(Person.launchpad_name.is_null(False))
+    )
+    yield from database.execute(query)
 
-    return [person_id for person_id, account in found.items() if is_new(person_id, account)]
+
+def _is_known(said: Answer, holds: bool | None) -> bool:
+    """Whether an answer is what was written an hour ago at most; an unknown one has nothing to write."""
+    return said is Answer.UNKNOWN or (holds is not None and bool(holds) is (said is Answer.YES))
 
 
 def _facts(account: Account) -> dict[str, Answer]:
@@ -234,7 +250,9 @@ def _store_chunk(turn: Turn, some: Mapping[int, Account]) -> None:
     }  # still
     changed = store_facts(AccountFact, {person_id: _facts(some[person_id]) for person_id in people}, turn.now)
     changed |= store_facts(Membership, {person_id: {turn.team: Answer.YES} for person_id in people}, turn.now)
-    keep_up([people[person_id] for person_id in sorted(changed)], turn.now)
+    concerned = [people[person_id] for person_id in sorted(changed)]
+    keep_up(concerned, turn.now)
+    provide(concerned, turn.now)
 
 
 def _missing(turn: Turn, found: Mapping[int, Account]) -> set[int]:

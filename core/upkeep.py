@@ -1,6 +1,6 @@
 """Carries out what facts and time mean for aliases (`core.lifecycle`), in the transaction of the change."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -67,9 +67,8 @@ def _keep_up_one(alias: Alias, person: Person, word: Word, now: datetime, actor:
     alias.switch, alias.hold = after.switch, after.hold
     alias.save()
     ids = {"alias": alias.id, "person": person.id, "domain": alias.domain_id}
-    changes = _changes(before, after)
-    if changes:
-        record(actor, "alias-kept-in-step", ids, {"alias": alias.text, **changes}, now)
+    for verb, values in _changes(before, after):
+        record(actor, verb, ids, {"alias": alias.text, **values}, now)
     until = after.grace_until or before.grace_until
     for event in events:
         subjects = ids if until is None else ids | {"until": int(until.timestamp())}
@@ -94,11 +93,22 @@ def life_of(alias: Alias) -> Life:
     )
 
 
-def _changes(before: Life, after: Life) -> Mapping[str, object]:
-    """Return before and after of what changed for mail; a reminder is no change."""
-    names = ("entitlement", "grace_until", "switch", "hold")
-    pairs = {name: (getattr(before, name), getattr(after, name)) for name in names}
-    return {name: list(map(str, pair)) for name, pair in pairs.items() if pair[0] != pair[1]}
+_VERBS = {
+    Entitlement.GRACE: "alias-grace-started",
+    Entitlement.ENTITLED: "alias-grace-lifted",
+    Entitlement.ENDED: "alias-ended",
+}
+
+
+def _changes(before: Life, after: Life) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Yield what is recorded of a change: of each of the three facts for itself; a reminder is none."""
+    if after.entitlement is not before.entitlement:
+        yield _VERBS[after.entitlement], {"until": after.grace_until or before.grace_until}
+    if after.hold is not before.hold:
+        verb = "alias-released" if after.hold is Hold.NONE else "alias-held"
+        yield verb, {"before": before.hold, "after": after.hold}
+    if after.switch is not before.switch:
+        yield "alias-switched", {"before": before.switch, "after": after.switch}
 
 
 def keep_all_up(now: datetime) -> int:

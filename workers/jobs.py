@@ -10,7 +10,7 @@ from peewee import DatabaseError
 from rq import get_current_job
 from rq.job import Job as RqJob
 
-from core import outbox, runtime, sync, team_sync, upkeep
+from core import outbox, provisioning, runtime, sync, team_sync, upkeep
 from core.audit import Actor
 from core.database import connection, utc_now, write
 from core.directories import Deadline, Directory
@@ -97,6 +97,7 @@ def keep_up() -> None:
     """Bring aliases up to date with the time: the end of grace, its reminders, changed rules of a domain."""
     _begin()
     upkeep.keep_all_up(utc_now())
+    provisioning.provide_all(utc_now())
 
 
 def send_notices() -> None:

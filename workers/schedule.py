@@ -3,13 +3,21 @@
 Two of these processes do no harm, since the same job is queued only once.
 """
 
+import contextlib
+
+import structlog
 from redis import Redis
+from redis.client import Pipeline
+from redis.exceptions import RedisError
 from rq.cron import CronJob, CronScheduler
+from rq.exceptions import StopRequested
 
 from core import runtime
 from core.queues import Job, broker, enqueue, wait_for_broker
 from core.settings import Settings
 from workers import jobs
+
+log = structlog.get_logger()
 
 EVERY = {
     Job.SEND_NOTICES: (jobs.send_notices, 60),
@@ -35,14 +43,34 @@ class UniqueCronJob(CronJob):
         enqueue(self._settings, self._job)
 
 
+class SteadyScheduler(CronScheduler):
+    """RQ's scheduler; taking leave of a broker that is away is no error."""
+
+    def register_death(self, pipeline: Pipeline | None = None) -> None:
+        """Take leave."""
+        with contextlib.suppress(RedisError):
+            super().register_death(pipeline)
+
+
 def main() -> None:
-    """Run the schedule until it is told to stop."""
+    """Run the schedule until it is told to stop; after the broker was away, everything is queued anew."""
     settings = runtime.start()
     runtime.require_tables()
+    with contextlib.suppress(StopRequested):
+        while not _run(settings):
+            log.warning("broker lost")
+
+
+def _run(settings: Settings) -> bool:
+    """Run one scheduler; returns whether it was told to stop, and did not lose the broker."""
     wait_for_broker(settings)
-    scheduler = CronScheduler(connection=broker(settings), logging_level=settings.log_level)
+    scheduler = SteadyScheduler(connection=broker(settings), logging_level=settings.log_level)
     scheduler._cron_jobs.extend(UniqueCronJob(settings, job) for job in EVERY)
-    scheduler.start()
+    try:
+        scheduler.start()
+    except RedisError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

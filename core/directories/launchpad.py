@@ -32,7 +32,7 @@ MAX_ANSWER = 16 * 1024 * 1024  # octets; a page of 300 people is about 1 MB
 STARTS = 4
 """So often a collection is begun that changes while it is read."""
 TRIES = 7
-REQUESTS_AT_ONCE = 12
+REQUESTS_AT_ONCE = 16
 """Requests under way of one process, however many threads ask."""
 REQUEST_SECONDS = 60.0
 MOST_REMEMBERED = 1000

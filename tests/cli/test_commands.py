@@ -27,6 +27,17 @@ def signed_in(outside: PretendServers, settings: Settings, name: str, now: objec
     return sign_in(arrival, ask_about(directory, subject, Deadline(5)), now)[0]
 
 
+def test_a_domain_may_give_its_addresses_by_itself(waypost: Waypost) -> None:
+    waypost("domain", "add", "proj.example", "--team", "a")
+    waypost("domain", "add", "auto.example", "--team", "a", "--automatic")
+
+    assert {row.name: row.automatic for row in Domain.select()} == {
+        "proj.example": False,
+        "auto.example": True,
+    }
+    assert "auto.example\tnot verified\ta\tautomatic\n" in waypost("domain", "list").stdout
+
+
 def test_a_domain_is_added_then_proven_by_its_record(waypost: Waypost, outside: PretendServers) -> None:
     added = waypost("domain", "add", "Proj.Example", "--team", "proj-members")
     assert added.returncode == 0, added.stderr
@@ -148,7 +159,7 @@ def test_a_ban_holds_addresses_and_ends_sessions_until_it_is_lifted(
     assert after.returncode == 0
     assert Alias.get().hold == "none"
     verbs = [entry.verb for entry in AuditEntry.select().where(AuditEntry.actor == OPERATOR)]
-    assert [verb for verb in verbs if verb.startswith("person-")][-2:] == ["person-banned", "person-unbanned"]
+    assert verbs[-4:] == ["person-banned", "alias-held", "person-unbanned", "alias-released"]
 
 
 def test_a_missing_setting_stops_the_command_with_its_name() -> None:

@@ -89,6 +89,12 @@ class PostgresServer:
                 self._process.kill()
                 self._process.wait()
 
+    def kill(self) -> None:
+        """End the server as a crash does; `resume` recovers what was committed."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
     def url(self, name: str) -> str:
         """Return DATABASE_URL for one of its databases."""
         return f"postgresql://waypost@127.0.0.1:{self._port}/{name}"

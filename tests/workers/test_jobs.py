@@ -243,6 +243,31 @@ def test_a_job_queued_before_the_broker_was_killed_runs_afterwards(
     until(lambda: Membership.select().count() == 1)
 
 
+def test_worker_and_schedule_outlive_the_broker(
+    embedded: subprocess.Popen[bytes], run: Run, settings: Settings, outside: PretendServers, now: object
+) -> None:
+    make_domain(now, teams=["ubuntumembers"])
+    person = newcomer(outside, settings, "ada", now)
+    running = [run("workers"), run("workers.schedule")]
+    until(lambda: TeamReading.select().count() == 1)
+    outside.launchpad.latency = 1  # a job is in the middle
+    enqueue(settings, Job.SYNC_PERSON, person.id)
+    time.sleep(0.5)
+    embedded.send_signal(signal.SIGKILL)
+    embedded.wait()
+    time.sleep(2)
+    run("workers.broker")
+    wait_for_broker(settings)
+    outside.launchpad.latency = 0
+
+    def goes_on() -> bool:
+        enqueue(settings, Job.SYNC_PERSON, person.id)
+        return Membership.select().where(Membership.person == person).count() == 1
+
+    until(goes_on)
+    assert [process.poll() for process in running] == [None, None]
+
+
 def test_a_worker_killed_in_the_middle_loses_no_job(
     embedded: object, run: Run, settings: Settings, outside: PretendServers, now: object
 ) -> None:

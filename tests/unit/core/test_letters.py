@@ -13,6 +13,7 @@ from babel.messages.mofile import write_mo
 
 from core import letters
 from core.addresses import parse_address
+from core.aliases import switch
 from core.database import write
 from core.facts import Answer
 from core.fresh import enter_code, send_code
@@ -22,7 +23,7 @@ from core.models import Alias, DkimKey, Domain, Notice, Person, Recipient, Sessi
 from core.notices import tell_admins, tell_goodbye, tell_ops, tell_owner, tell_person, tell_recipient
 from core.problems import report
 from core.recipients import add_recipient, resend_proof, verify_recipient
-from core.routing import Entitlement, Hold
+from core.routing import Entitlement, Hold, Switch
 from core.sessions import open_session
 from core.standing import store_account_facts, store_memberships
 from core.sync import clean_name
@@ -92,11 +93,14 @@ def parse(letter: Letter | None) -> EmailMessage:
     return message
 
 
+OF_AN_ACCOUNT = ("waiver-asked", "waiver-granted", "waiver-refused", "sign-in-code", "account-deleted")
+
 NOTICES = [
     *("verify-recipient", "address-created", "identity-joined", "name-taken-over"),
     *("recipient-failing", "recipient-left-out", "relay-refused", "problems"),
+    *("address-made", "address-made-off", "later-ends"),
     *("signing-key-in-use", "signing-key-missing"),
-    *("waiver-asked", "waiver-granted", "waiver-refused", "sign-in-code", "account-deleted"),
+    *OF_AN_ACCOUNT,
     *("recipients-changed", "recipient-removed"),
     *Event,
 ]
@@ -121,6 +125,19 @@ def tell_of(event: Event, ada: Person, alias: Alias, now: datetime) -> None:
     tell_person(ada, event, ids, "key", now)
 
 
+def tell_of_an_account(kind: str, ada: Person, alias: Alias, now: datetime) -> None:
+    """Put a notice on somebody's account or request into the outbox."""
+    if kind == "sign-in-code":
+        with write():
+            open_session(ada, now, asked_anew=True)
+        send_code(Session.get().id, now)
+    elif kind == "account-deleted":
+        tell_goodbye(["ada@home.example.net"], now)
+    else:
+        waiver = make_waiver(ada, alias.domain, now, answer="Not yet.")
+        tell_ops(kind, ada, {"waiver": waiver.id}, "key", now)
+
+
 @pytest.fixture(params=NOTICES)
 def kind(request, ada, alias, now) -> str:
     """Put one notice of each kind that there is into the outbox."""
@@ -133,6 +150,10 @@ def kind(request, ada, alias, now) -> str:
     elif request.param == "name-taken-over":
         newcomer = make_person(now, "newcomer")
         tell_ops(request.param, newcomer, {"person": ada.id, "newcomer": newcomer.id}, "key", now)
+    elif request.param == "later-ends":
+        switch(ada.id, alias.id, Switch.OFF_LATER, now)
+    elif request.param in ("address-made", "address-made-off"):
+        tell_person(ada, request.param, {"alias": alias.id}, "key", now)
     elif request.param == "problems":
         with write():
             report("sync-person", f"person {ada.id}", "status 503", now, ada)
@@ -143,15 +164,8 @@ def kind(request, ada, alias, now) -> str:
     elif request.param.startswith("signing-key-"):
         old, key = [make_key(now, selector) for selector in ("old", "new")]
         tell_ops(request.param, None, {"key": key.id, "old_key": old.id}, "key", now)
-    elif request.param.startswith("waiver-"):
-        waiver = make_waiver(ada, alias.domain, now, answer="Not yet.")
-        tell_ops(request.param, ada, {"waiver": waiver.id}, "key", now)
-    elif request.param == "sign-in-code":
-        with write():
-            open_session(ada, now, asked_anew=True)
-        send_code(Session.get().id, now)
-    elif request.param == "account-deleted":
-        tell_goodbye(["ada@home.example.net"], now)
+    elif request.param in OF_AN_ACCOUNT:
+        tell_of_an_account(request.param, ada, alias, now)
     else:
         ids = {"recipient": ada.recipients.get().id, "alias": alias.id}
         tell_person(ada, request.param, ids, "key", now)
@@ -357,6 +371,24 @@ def test_a_reminder_that_comes_after_the_end_is_not_sent(ada, alias, write_one, 
     tell_of(Event.GRACE_2_DAYS, ada, alias, now)
 
     assert write_one(later(now, days=90)) is None
+
+
+def test_the_owner_is_told_a_day_before_later_becomes_refused(ada, alias, write_one, now):
+    switch(ada.id, alias.id, Switch.OFF_LATER, now)
+
+    assert Notice.get().due_at == later(now, days=2)
+    subject = "Mail for ada@proj.example will be refused from 2026-11-29 12:00 UTC on"
+    assert parse(write_one())["Subject"] == subject
+
+
+def test_whoever_switched_it_otherwise_meanwhile_is_not_told(ada, alias, write_one, settings, now):
+    switch(ada.id, alias.id, Switch.OFF_LATER, now)
+    switch(ada.id, alias.id, Switch.ON, later(now, hours=1))
+    assert write_one() is None
+    switch(ada.id, alias.id, Switch.OFF_LATER, later(now, hours=2))
+
+    first = Notice.select().order_by(Notice.id).first()
+    assert write_letter(first, settings, now) is None
 
 
 # -- the ops digest -------------------------------------------------------------------------------

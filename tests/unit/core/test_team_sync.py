@@ -350,11 +350,20 @@ def test_a_reading_that_is_under_way_is_not_disturbed(look_at_team, directory, a
     assert row().fence == 1
 
 
+def test_whoever_finds_a_reading_under_way_can_say_so(look_at_team, directory, ada, now):
+    seen: list[str | None] = []
+    directory.on_ask = lambda _: seen.append(team_sync.problem_of(TEAM))
+    look_at_team(now)
+
+    assert seen == ["another reading is under way"]
+    assert team_sync.problem_of(TEAM) is None
+
+
 def test_a_dead_reading_is_overtaken_and_writes_nothing_when_it_wakes_up(look_at_team, directory, ada, now):
     def while_the_first_one_sleeps(_):
         directory.on_ask = lambda _: None
         directory.people[TEAM] = ()
-        assert at_once(lambda: look_at_team(later(now, minutes=5))) == [[]]
+        assert at_once(lambda: look_at_team(later(now, minutes=2))) == [[]]
         directory.people[TEAM] = (ADA,)
 
     directory.on_ask = while_the_first_one_sleeps

@@ -7,6 +7,7 @@ from core.audit import OPERATOR, first_fault
 from core.database import write
 from core.domains import add_domain
 from core.facts import Answer
+from core.letters import write_letter
 from core.lifecycle import Event
 from core.models import Alias, AuditEntry, Domain, DomainTeam, Notice, Person, Session
 from core.ownership import lock_person
@@ -81,6 +82,24 @@ def kept() -> Alias:
 # -- leaving and coming back ----------------------------------------------------------------------
 
 
+def test_every_notice_of_a_life_can_be_written(look, ada, settings, now):
+    for minutes in (0, 10):
+        look(later(now, minutes=minutes), account(valid=NO, suspended=YES), TEAM)
+    look(later(now, hours=1), None, TEAM)
+    for hours in (2, 8):
+        look(later(now, hours=hours))
+    letters = [write_letter(notice, settings, later(now, hours=9)) for notice in Notice.select()]
+
+    assert [kind for kind, address in told() if address] == [
+        Event.SUSPENDED,
+        Event.SUSPENSION_LIFTED,
+        Event.GRACE_STARTED,
+    ]
+    assert [letter is not None for letter in letters] == [False, False, True, True, True, True]
+    look(later(now, hours=10), None, TEAM)
+    assert write_letter(Notice.select().order_by(Notice.id.desc()).first(), settings, now) is not None
+
+
 def test_one_clear_no_starts_nothing(look, now):
     look(later(now, days=1))
 
@@ -96,7 +115,7 @@ def test_two_clear_noes_six_hours_apart_start_the_grace_time_of_the_domain(look,
     assert kept().entitlement == Entitlement.GRACE
     assert kept().grace_until == later(now, days=30, hours=7)
     assert told() == both(Event.GRACE_STARTED)
-    assert verbs()[-1] == "alias-kept-in-step"
+    assert verbs()[-1] == "alias-grace-started"
     assert first_fault() is None
 
 
@@ -316,7 +335,7 @@ def test_many_passes_and_looks_at_once_do_and_tell_everything_once(look, ada, no
     assert [result for result in results if isinstance(result, Exception)] == []
     assert kept().grace_until == later(moment, days=90)
     assert sorted(told(), key=str) == sorted(both(Event.GRACE_STARTED), key=str)
-    assert verbs().count("alias-kept-in-step") == 1
+    assert verbs().count("alias-grace-started") == 1
 
 
 @pytest.mark.parametrize("attempt", range(6))
