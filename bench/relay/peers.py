@@ -18,6 +18,7 @@ from core.settings import Settings
 from devtools.stack import free_port
 
 ROOT = Path(__file__).parents[2]
+ROOMY = str(1 << 30)  # octets: room for the largest load, which at the default ceiling is told 452
 
 _MAIN_CF = """compatibility_level = 3.6
 config_directory = {etc}
@@ -191,7 +192,7 @@ def waypost(
             SMARTHOST=f"127.0.0.1:{sink}",
             RELAY_PROCESSES=str(processes),
             REDIS_URL=broker,
-            **more,
+            **{"RELAY_MEMORY_LIMIT": ROOMY, **more},
         )
         with running([sys.executable, "-m", "relay"], folder, env) as process:
             wait_for(port, host=host)
