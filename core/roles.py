@@ -3,9 +3,12 @@
 from datetime import datetime
 from enum import StrEnum
 
+from peewee import fn
+
 from core.audit import Actor, record
 from core.database import write
-from core.models import Domain, Identity, Person, Recipient, RoleGrant
+from core.models import Alias, AliasRecipient, Domain, Identity, Person, Recipient, RoleGrant
+from core.routing import Switch
 
 
 class Role(StrEnum):
@@ -57,10 +60,24 @@ def admin_recipients(domain: Domain) -> list[Recipient]:
 
 
 def first_recipient(person: Person) -> Recipient | None:
-    """Return the first of a person's verified recipients, or None."""
+    """Return the mailbox where a person is reached: the first verified one, or None.
+
+    One that gets the mail of an address of theirs goes before one that was taken out of all of them, and
+    one that works before one that refuses mail.
+    """
+    in_use = (
+        AliasRecipient.select(AliasRecipient.id)
+        .join(Alias)
+        .where(
+            AliasRecipient.recipient == Recipient.id,
+            AliasRecipient.replaces.is_null(),
+            Alias.person == person,
+            Alias.switch != Switch.GIVEN_UP,
+        )
+    )
     return (  # type: ignore[no-any-return]
         Recipient.select()
         .where(Recipient.person == person, Recipient.verified_at.is_null(False))
-        .order_by(Recipient.id)
+        .order_by(fn.EXISTS(in_use).desc(), Recipient.failing_since.is_null().desc(), Recipient.id)
         .first()
     )

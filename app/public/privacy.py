@@ -173,12 +173,6 @@ SIGNING_IN: Tables = {
 }
 
 RECORD: Tables = {
-    models.AuditSubject: Kept(
-        _("What each change is about"),
-        _("The number of each row that a change speaks of. No name and no address."),
-        _("You and the admins find the history of an address."),
-        _("For good, as the record itself."),
-    ),
     models.Problem: Kept(
         _("What went wrong"),
         _("When something about you could not be looked up: what was tried, why it failed, and when."),

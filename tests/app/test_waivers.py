@@ -217,6 +217,8 @@ def test_a_request_is_taken_back(each_portal: Portal, owner: Owner, name: str, h
     page = (answer if htmx else owner.client.follow(answer)).page
 
     assert answer.is_whole_page is not htmx or not htmx
+    said = page.one(hx_swap_oob="innerHTML:#announce") if htmx else page.one("p", class_="flash")
+    assert said.text == "You have taken it back."
     assert "taken back" in page.one("article").text
     assert page.one("article").all("form") == []
     assert waiver_of(owner).state == "withdrawn"
