@@ -649,7 +649,7 @@ def test_a_request_is_put_before_the_admins_in_words(ada, alias, write_one, now,
     text = parse(write_one()).get_content()
 
     assert words in text.splitlines()
-    assert text.startswith("Ada (Launchpad name: ada)")
+    assert text.startswith("Ada (ada in Launchpad)")
     assert "I maintain its web site." in text
     assert f"waypost waiver show {waiver.id}" in text
 
