@@ -27,7 +27,7 @@ LOOKS = {
     "phone": (360, "light"),
     "narrow": (320, "light"),
     "dark": (1280, "dark"),
-    "dark-phone": (360, "dark"),
+    "dark-narrow": (320, "dark"),
 }
 """Width of the window in px and the colours that the person wants."""
 
