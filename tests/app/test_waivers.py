@@ -189,7 +189,7 @@ def test_a_granted_domain_can_be_claimed(portal: Portal, owner: Owner, member: A
     home = owner.client.get("/home")
     assert faults_of(home.page) == []
     assert "by a waiver" in home.page.one("article", id="domain-kubuntu-org").text
-    assert owner.client.post("/domains/kubuntu.org/claim").location == "/home"
+    assert owner.client.post("/domains/kubuntu.org/claim").location == "/home#domain-kubuntu-org"
     assert Alias.get(person=owner.person, local_part=member.name, domain=waiver_of(owner).domain)
     row = owner.client.get("/waivers").page.one("article")
     assert re.search(r"until 31 Dec 2099", row.text)
