@@ -42,12 +42,12 @@ def see_the_end(page: Page, javascript: bool) -> None:
     """Wait until the steps have come to an end: the page does so itself, or one looks again."""
     expect(page.locator("#test-mail")).to_contain_text("The test mail to")
     if not javascript:
-        for _ in range(60):
+        for _ in range(120):
             if not page.get_by_text("On its way…").count():
                 break
             page.wait_for_timeout(250)
             page.get_by_role("link", name="Look again").click()
-    expect(page.get_by_role("button", name="Send another")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("button", name="Send another")).to_be_visible(timeout=60_000)
 
 
 @both
@@ -101,7 +101,7 @@ def test_a_mailbox_that_is_full_is_seen_on_every_page_until_it_takes_mail_again(
 
 def wait_for(page: Page, is_there: Callable[[], bool]) -> None:
     """Load the page again until it shows something: the relay reports every two seconds."""
-    for _ in range(40):
+    for _ in range(120):
         page.reload()
         if is_there():
             return
