@@ -43,6 +43,8 @@ from tests.support.environment import environment_of
 from tests.support.postgres import PostgresServer, find_binaries
 
 WORKERS = 2
+TARGETS = [*(f"worker{number}" for number in range(WORKERS)), "broker", "database"]
+KILLED = 0.35  # chance of a kill after each sync; every target has its turn before one comes again
 PATIENCE = 180.0  # seconds until everything must have settled
 FAULTS = [kind for kind in FaultKind if kind is not FaultKind.HANG]
 
@@ -60,6 +62,7 @@ class Run:
         self.settings = _settings(postgres.create(name), self.launchpad.url, self._folder)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.kills: dict[str, int] = {}
+        self._targets: list[str] = []
         self.syncs = 0
 
     def live(self) -> Outcome:
@@ -125,7 +128,6 @@ class Run:
 
     def _storm(self, chance: random.Random) -> None:
         """Sync again and again while everything fails."""
-        targets = ["worker0", "worker1", "worker0", "worker1", "broker", "database"]
         for _ in range(self._rounds):
             prefix = chance.choice(["/", "/1.0/", "/devel/", "/1.0/~team0"])
             self.launchpad.fail(chance.choice(FAULTS), prefix, times=chance.randint(1, 4), seconds=0.2)
@@ -137,8 +139,9 @@ class Run:
             if chance.random() < 0.3:
                 self._claim_one(chance.randrange(CLAIMANTS))
             time.sleep(chance.uniform(0, 0.3))
-            if chance.random() < 0.25:
-                self._kill(chance.choice(targets))
+            if chance.random() < KILLED:
+                self._targets = self._targets or chance.sample(TARGETS, len(TARGETS))
+                self._kill(self._targets.pop())
 
     def _settle(self) -> None:
         """Heal everything and let the schedule go by twice."""
@@ -248,7 +251,7 @@ def both(syncs: int, seed: int) -> tuple[Outcome, Outcome]:
     queues.RETRY_PAUSES[:] = [1, 1, 2, 3]
     queues._OPTIONS["retry"].intervals = queues.RETRY_PAUSES
     with ExitStack() as stack:
-        server = PostgresServer(binaries)
+        server = PostgresServer(binaries, synchronous_commit="on")
         server.start()
         stack.callback(server.stop)
         outcomes = []
@@ -264,6 +267,7 @@ def main() -> None:
     parser.add_argument("--syncs", type=int, default=240, help="how many syncs the storm has")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="repeats a storm")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every process is ended
     peace, storm = both(options.syncs, options.seed)
     kills = ", ".join(f"{count} of {kind}" for kind, count in sorted(storm.kills.items()))
     rows = sum(map(len, storm.rows.values()))

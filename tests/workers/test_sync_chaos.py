@@ -12,5 +12,6 @@ def test_after_kills_and_faults_everything_is_as_it_would_be_without() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "kills: " in done.stdout
+    kills = done.stdout.partition("kills: ")[2].partition("\n")[0]
+    assert all(kind in kills for kind in ("worker", "broker", "database")), kills
     assert "no difference" in done.stdout
