@@ -7,6 +7,7 @@ from flask_babel import Babel
 from flask_htmx import HTMX
 from flask_login import LoginManager, current_user
 from flask_wtf import CSRFProtect
+from structlog.contextvars import clear_contextvars
 from werkzeug.local import LocalProxy
 
 from app.theme import Theme
@@ -79,6 +80,10 @@ def init_app(app: Flask) -> None:
     htmx.init_app(app)
     babel.init_app(app, locale_selector=_locale)
     login_manager.init_app(app)
+
+    @app.before_request
+    def begin_log() -> None:
+        clear_contextvars()  # a thread answers many people
 
     @app.before_request
     def open_database() -> None:

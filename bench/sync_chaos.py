@@ -33,9 +33,12 @@ from core import database, queues, runtime
 from core.aliases import ClaimRefused, claim
 from core.audit import first_fault
 from core.database import utc_now
+from core.directories import Deadline
+from core.directories.launchpad import Launchpad
 from core.models import Domain, Person, TeamSync
 from core.queues import QUEUES, Job, broker, enqueue, wait_for_broker
 from core.settings import Settings
+from core.sync import sync_people
 from devtools.faults import FaultKind
 from devtools.launchpad import PretendLaunchpad
 from devtools.people import big_world
@@ -44,7 +47,7 @@ from tests.support.postgres import PostgresServer, find_binaries
 
 WORKERS = 2
 TARGETS = [*(f"worker{number}" for number in range(WORKERS)), "broker", "database"]
-KILLED = 0.35  # chance of a kill after each sync; every target has its turn before one comes again
+KILLED = 0.5  # chance of a kill after each sync; every target has its turn before one comes again
 PATIENCE = 180.0  # seconds until everything must have settled
 FAULTS = [kind for kind in FaultKind if kind is not FaultKind.HANG]
 
@@ -74,8 +77,9 @@ class Run:
         try:
             for name in ("broker", *(f"worker{number}" for number in range(WORKERS))):
                 self._start(name)
-            enqueue(self.settings, Job.SYNC_PEOPLE)  # everything is known of everybody when the weeks begin
-            self._wait_for_idle()
+            # everything is known of everybody when the weeks begin
+            launchpad = Launchpad(self.launchpad.url, "chaos")
+            assert sync_people(launchpad, range(1, PEOPLE + 1), Deadline(60), utc_now()) == []
             self._settle()
             for happen, later in WEEKS:
                 _patiently(lambda later=later: age(later), DatabaseError)
