@@ -5,7 +5,7 @@
 
 import re
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -98,8 +98,9 @@ def problems(path: Path, sources: Catalog) -> Iterator[str]:
             yield f"fuzzy: {_shown(message)}"
         elif not all(_forms(message.string)):
             yield f"not translated: {_shown(message)}"
+        elif len(_forms(message.string)) != (catalogue.num_plurals if message.pluralizable else 1):
+            yield f"not as many forms as the language has: {_shown(message)}"
         else:
-            yield from (f"{error}: {_shown(message)}" for error in message.check(catalogue))
             yield from _differences(message)
     for message in catalogue.obsolete.values():
         yield f"not in the code any more: {_shown(message)}"
@@ -110,9 +111,19 @@ def _differences(message: Message) -> Iterator[str]:
     wanted = Counter(_MARKS.findall(_forms(message.id)[-1]))
     for form in _forms(message.string):
         found = Counter(_MARKS.findall(form))
+        if message.python_format and not _can_be_filled(form):
+            yield f"a % stands alone: {_shown(message)}"
         if found != wanted:
             marks = ", ".join(sorted((wanted - found) | (found - wanted)))
             yield f"not the same in both ({marks}): {_shown(message)}"
+
+
+def _can_be_filled(form: str) -> bool:
+    try:
+        form % defaultdict(int)
+    except (ValueError, TypeError):
+        return False
+    return True
 
 
 def _forms(text: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
