@@ -29,7 +29,7 @@ def init_app(app: Flask) -> None:
 
     @app.after_request
     def say_language(response: Response) -> Response:
-        if response.mimetype == "text/html":
+        if response.mimetype == "text/html" and not response.location:
             response.headers["Content-Language"] = str(get_locale())
             response.vary.update(["Accept-Language", "Cookie"])
         return response

@@ -142,7 +142,12 @@ def directory_name(settings: Settings, language: str) -> str:
 
 
 def _encoding(text: str) -> str:
-    return "7bit" if text.isascii() and max(map(len, text.splitlines())) < 900 else "quoted-printable"
+    """Choose the shortest way in which a text survives every mail server (RFC 2045 §6)."""
+    if text.isascii() and max(map(len, text.splitlines())) < 900:
+        return "7bit"
+    octets = text.encode()
+    quoted = 2 * sum(octet > 127 for octet in octets)  # what quoted-printable adds; base64 adds a third
+    return "quoted-printable" if quoted < len(octets) / 3 else "base64"
 
 
 @dataclass(frozen=True)
@@ -313,7 +318,7 @@ def _words(text: str) -> str:
     plain = "".join(char if char.isprintable() else " " for char in text)[:200].strip()
     if plain.isascii() and "=?" not in plain:
         return plain
-    return Header(plain, "utf-8", maxlinelen=76).encode(linesep="\r\n")
+    return Header(plain, "utf-8", maxlinelen=76, header_name="Subject").encode(linesep="\r\n")
 
 
 def _phrase(text: str) -> str:

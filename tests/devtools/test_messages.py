@@ -101,7 +101,7 @@ def test_japanese_is_written_one_way() -> None:
         if message.id
         for text in ([message.string] if isinstance(message.string, str) else message.string)
         for name, rule in rules.items()
-        if re.search(rule, text)
+        if re.search(rule, re.sub(r"%\(\w+\)[sd]", "%", text))
     ]
     assert found == []
 
