@@ -2,7 +2,19 @@
 
 from flask import Flask
 
-from app import account, auth, errors, extensions, limits, portal, presentation, public, security, waivers
+from app import (
+    account,
+    auth,
+    errors,
+    extensions,
+    language,
+    limits,
+    portal,
+    presentation,
+    public,
+    security,
+    waivers,
+)
 from app.theme import require_theme
 from core import runtime
 from core.settings import Settings
@@ -24,6 +36,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["waypost_settings"] = settings
     security.configure(app, settings)
     extensions.init_app(app)
+    language.init_app(app)
     presentation.init_app(app, settings, theme)
     app.register_blueprint(public.blueprint)
     app.register_blueprint(auth.blueprint)

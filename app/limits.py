@@ -91,7 +91,7 @@ LIMITS: Mapping[str, Limit] = {
 """By endpoint. A test holds that every endpoint that takes a form is here or in `FREE`."""
 
 FREE = frozenset(
-    {"auth.sign_out"}
+    {"auth.sign_out", "public.choose_language"}
     | {"portal.move_recipient", "portal.set_order", "portal.set_keeps_tag", "portal.set_label"}
     | {"portal.switch", "portal.give_up", "portal.verify_now"}
     | {"account.choose_language", "account.choose_notices", "account.end_session", "account.end_sessions"}

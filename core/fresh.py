@@ -12,6 +12,7 @@ from core.notices import can_be_told, tell_recipient, tell_sign_in_address
 from core.ownership import NotYours, lock_person
 from core.roles import first_recipient
 from core.secrets import derive_key, equal, keyed_hash
+from core.translation import N_, ToldError
 
 FRESH_FOR = timedelta(minutes=10)
 CODE_LASTS = timedelta(minutes=15)
@@ -20,7 +21,7 @@ MAX_TRIES = 5
 CODE = "sign-in-code"
 
 
-class CodeProblem(ValueError):
+class CodeProblem(ToldError):
     """No code is sent, or the code does not count; the message says why, for the person."""
 
 
@@ -54,9 +55,9 @@ def send_code(session_id: int, now: datetime) -> None:
     with write():
         session = _locked(session_id)
         if code_goes_to(session) is None:
-            raise CodeProblem("No code can be sent for this sign-in. Please write to the admins.")
+            raise CodeProblem(N_("No code can be sent for this sign-in. Please write to the admins."))
         if session.code_sent_at is not None and now - session.code_sent_at < CODE_AGAIN_AFTER:
-            raise CodeProblem("A code was sent less than a minute ago. Look at the junk folder too.")
+            raise CodeProblem(N_("A code was sent less than a minute ago. Look at the junk folder too."))
         session.code_sent_at, session.code_tries = now, 0
         session.save()
         person, ids, key = session.person, {"session": session.id}, code_key(session)
@@ -93,9 +94,9 @@ def enter_code(session_id: int, typed: str, secret_key: str, now: datetime) -> N
             session.code_tries += 1
         session.save()
     if not lives:
-        raise CodeProblem("This code does not count any more. Ask for a new one.")
+        raise CodeProblem(N_("This code does not count any more. Ask for a new one."))
     if not right:
-        raise CodeProblem("This is not the code of the newest mail.")
+        raise CodeProblem(N_("This is not the code of the newest mail."))
 
 
 def _locked(session_id: int) -> Session:

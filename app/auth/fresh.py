@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from app.auth.routes import blueprint
 from app.extensions import settings
 from app.navigation import go, safe_next
+from app.presentation import told
 from core import fresh
 from core.database import utc_now
 from core.fresh import CodeProblem
@@ -57,7 +58,7 @@ def send_code() -> Response | tuple[str, int]:
     try:
         fresh.send_code(current_user.session.id, utc_now())
     except CodeProblem as error:
-        return _page(error=str(error)), 429
+        return _page(error=told(error)), 429
     wake_outbox(settings)
     return go(url_for("auth.again", next=_target()))
 
@@ -70,7 +71,7 @@ def enter_code() -> Response | tuple[str, int]:
     try:
         fresh.enter_code(current_user.session.id, typed, settings.secret_key, utc_now())
     except CodeProblem as error:
-        return _page(error=str(error)), 422
+        return _page(error=told(error)), 422
     return go(_target())
 
 

@@ -11,6 +11,7 @@ from app.auth.fresh import needs_fresh_sign_in
 from app.extensions import htmx, settings
 from app.navigation import go
 from app.portal.blueprint import Page, blueprint, render, say
+from app.presentation import told
 from core import alias_settings, aliases, recipients
 from core.alias_settings import LabelProblem
 from core.database import utc_now
@@ -50,7 +51,7 @@ def add_recipient(alias_id: int) -> Page:
     try:
         recipients.add_recipient(current_user.person.id, alias_id, text, utc_now())
     except RecipientProblem as error:
-        return address_page(view, error=str(error), typed=text, status=422)
+        return address_page(view, error=told(error), typed=text, status=422)
     wake_outbox(settings)
     return _changed(alias_id, "recipients", _("The mailbox was added."))
 
@@ -67,7 +68,7 @@ def replace_recipient(alias_id: int, recipient_id: int) -> Page:
             current_user.person.id, alias_id, recipient_id, text, utc_now(), everywhere=everywhere
         )
     except RecipientProblem as error:
-        said = {"change_error": str(error), "change_id": recipient_id, "change_typed": text}
+        said = {"change_error": told(error), "change_id": recipient_id, "change_typed": text}
         return address_page(view, **said, status=422)
     wake_outbox(settings)
     return _changed(alias_id, "recipients", _("The mailbox is being changed."))
@@ -82,7 +83,7 @@ def remove_recipient(alias_id: int, recipient_id: int) -> Page:
     try:
         recipients.remove_recipient(current_user.person.id, alias_id, recipient_id, utc_now())
     except RecipientProblem as error:
-        return address_page(view, early=str(error), early_id=recipient_id, status=429)
+        return address_page(view, early=told(error), early_id=recipient_id, status=429)
     wake_outbox(settings)
     return _changed(alias_id, "recipients", _("The mailbox was removed."))
 
@@ -108,7 +109,7 @@ def resend(alias_id: int, recipient_id: int) -> Page:
     try:
         recipients.resend_proof(current_user.person.id, recipient_id, utc_now())
     except RecipientProblem as error:
-        return address_page(view, early=str(error), early_id=recipient_id, status=429)
+        return address_page(view, early=told(error), early_id=recipient_id, status=429)
     wake_outbox(settings)
     return _changed(alias_id, f"recipient-{recipient_id}", _("The mail was sent again."))
 
@@ -148,7 +149,7 @@ def set_label(alias_id: int) -> Page:
     try:
         alias_settings.set_label(current_user.person.id, alias_id, text, utc_now())
     except LabelProblem as error:
-        return address_page(view, label_error=str(error), label_typed=text, status=422)
+        return address_page(view, label_error=told(error), label_typed=text, status=422)
     return _changed(alias_id, "label", _("Saved."))
 
 
