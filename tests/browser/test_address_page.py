@@ -57,6 +57,11 @@ def test_a_test_mail_goes_the_whole_way_and_each_step_is_seen(
     name = newcomer("ubuntumembers", "kubuntu-members")
     page = open_page(java_script_enabled=javascript)
     address = owner_of_two(page, stack, name)
+    if javascript:
+        page.evaluate(
+            """() => { window.heard = []; const region = document.getElementById('announce');
+            new MutationObserver(() => heard.push(region.textContent)).observe(region, {childList: true}) }"""
+        )
     with mailbox_told(stack, stage="data", address=f"{name}@home.example.net", delay=2.5):
         page.get_by_role("button", name="Send me a test mail").click()
         part = page.locator("#test-mail")
@@ -69,7 +74,10 @@ def test_a_test_mail_goes_the_whole_way_and_each_step_is_seen(
     expect(part).to_contain_text(f"{name}@home.example.net accepted")
     expect(part).to_contain_text(re.compile("The whole mail: .?250 2.0.0 Ok"))
     if javascript:
-        expect(page.locator("#announce")).to_have_text("The test mail was accepted.")
+        expect(page.locator("#announce")).to_contain_text("The test mail was accepted.")
+        heard = " ".join(page.evaluate("window.heard"))
+        steps = ["It was accepted by us.", "The mailbox, Ready for the mail", "The whole mail, accepted"]
+        assert [heard.count(step) for step in steps] == [1, 1, 1]
     job.open_mail(page, stack, f"{name}@home.example.net", f"Test mail for {address}")
 
 
