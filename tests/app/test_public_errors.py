@@ -20,6 +20,7 @@ from core.ownership import NotYours
 from core.sessions import open_session
 from devtools.servers import PretendServers
 from tests.app.conftest import fill_database, portal_settings
+from tests.app.test_language import english_in
 from tests.support.arrange import make_person, make_recipient
 from tests.support.page import faults_of, read_page
 
@@ -115,6 +116,16 @@ def test_htmx_gets_a_part_that_is_announced_and_takes_the_focus(site: FlaskClien
     assert heading.get("autofocus") is not None
     assert heading.get("tabindex") == "-1"
     assert SECRET not in answer.text
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
+def test_an_error_is_told_in_japanese(site: FlaskClient, status: int, htmx: bool) -> None:
+    headers = {"Accept-Language": "ja"} | ({"HX-Request": "true"} if htmx else {})
+    page = read_page(site.get(f"/fails/{status}", headers=headers).text)
+
+    assert english_in(page) == set()
+    assert len(page.one(role="alert").text) > 30
 
 
 @pytest.mark.parametrize("name", FAULTS)
