@@ -1,0 +1,68 @@
+"""What would happen now to mail for an address, step by step: `core.routing` itself answers."""
+
+from flask import request
+from flask_babel import gettext as _
+
+from app.admin.blueprint import READERS, Page, actor, authority, blueprint, only_for
+from app.extensions import settings
+from app.portal.blueprint import render
+from core.addresses import AddressError, parse_address
+from core.audit import record
+from core.database import utc_now, write
+from core.domains import find_domain, resolver_of
+from core.roles import Role
+from core.route_steps import Asked, mail_hosts, route_with_steps, stored_aliases
+from core.routing import Route
+
+FEW = 5
+"""So many mailboxes' domains are looked up in DNS while the page waits."""
+
+
+@blueprint.get("/lookup")
+@only_for(*READERS)
+def lookup() -> Page:
+    """Answer for the address in the query; its mailboxes are masked."""
+    return _lookup(request.args.get("address", ""))
+
+
+@blueprint.post("/lookup")
+@only_for(Role.PROJECT_ADMIN, Role.DOMAIN_ADMIN)
+def lookup_in_full() -> Page:
+    """The same with the mailboxes in full; the record says who looked."""
+    return _lookup(request.form.get("address", ""), in_full=True)
+
+
+def _lookup(typed: str, *, in_full: bool = False) -> Page:
+    if not typed.strip():
+        return _page(typed)
+    try:
+        address = parse_address(typed)
+    except AddressError as error:
+        return _page(typed, error=_(str(error))), 422
+    domain = find_domain(address.domain)
+    seen = authority()
+    if seen.domains is not None and (domain is None or not seen.sees(domain.id)):
+        return _page(typed, error=_("You are no admin of that domain.")), 403
+    found, steps = route_with_steps(stored_aliases(), address, settings.ops_address, utc_now())
+    if in_full and found.recipients:
+        _write_down(found)
+    return _page(typed, found=found, steps=steps, hosts=_hosts(found), in_full=in_full)
+
+
+def _write_down(found: Route) -> None:
+    subjects = {"alias": found.alias_id} if found.alias_id is not None else {}
+    with write():
+        record(actor(), "mailboxes-shown", subjects, {"alias": found.alias}, utc_now())
+
+
+def _hosts(found: Route) -> dict[str, object]:
+    """Ask DNS about the domains of the mailboxes; a smarthost asks for itself."""
+    if settings.smarthost is not None:
+        return {}
+    resolver = resolver_of(settings)
+    domains = dict.fromkeys(parse_address(recipient).domain for recipient in found.recipients)
+    return {domain: mail_hosts(resolver, domain) for domain in list(domains)[:FEW]}
+
+
+def _page(typed: str, **answer: object) -> str:
+    return render("admin/lookup.html", "admin/_lookup.html", typed=typed, Asked=Asked, **answer)
