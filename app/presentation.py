@@ -63,21 +63,27 @@ def _version(name: str) -> str:
 
 
 def moment(value: datetime) -> Markup:
-    """Show a time as `<time>` in UTC."""
+    """Show a time as `<time>` in UTC; a script (`app/scripts/times.js`) shows it in the browser's zone."""
     text = format_datetime(value, "d MMM yyyy HH:mm") + " UTC"
-    return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), text)
+    return Markup('<time datetime="{}" data-zone="moment">{}</time>').format(value.isoformat(), text)
 
 
 def day(value: date) -> Markup:
-    """Show a day as `<time>`."""
-    return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), format_date(value, "d MMM yyyy"))
+    """Show a day as `<time>`; that of a time as the browser's zone has it."""
+    zone = Markup(' data-zone="day"') if isinstance(value, datetime) else ""
+    text = format_date(value, "d MMM yyyy")
+    return Markup('<time datetime="{}"{}>{}</time>').format(value.isoformat(), zone, text)
 
 
 def ahead(value: datetime) -> Markup:
     """Show how long it is until something, with the exact time behind it; what is due is soon."""
     left = value - utc_now()
     words = format_timedelta(left, add_direction=True) if left.total_seconds() >= 60 else _("in a minute")
-    return Markup('<time datetime="{}" title="{:%Y-%m-%d %H:%M} UTC">{}</time>').format(
+    return _relative(value, words)
+
+
+def _relative(value: datetime, words: str) -> Markup:
+    return Markup('<time datetime="{}" title="{:%Y-%m-%d %H:%M} UTC" data-zone="title">{}</time>').format(
         value.isoformat(), value, words
     )
 
@@ -99,6 +105,4 @@ def ago(value: datetime) -> Markup:
     """Show how long ago something was, with the exact time behind it."""
     age = utc_now() - value
     words = _("just now") if age.total_seconds() < 60 else format_timedelta(-age, add_direction=True)
-    return Markup('<time datetime="{}" title="{:%Y-%m-%d %H:%M} UTC">{}</time>').format(
-        value.isoformat(), value, words
-    )
+    return _relative(value, words)

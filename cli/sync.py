@@ -68,7 +68,7 @@ def show_held() -> None:
 
 def _loss(loss: held.Loss) -> str:
     addresses = ", ".join(loss.addresses) or "no address"
-    return f"{loss.person.launchpad_name or 'no Launchpad name'} (person {loss.person.id}): {addresses}"
+    return f"{loss.person.launchpad_name or 'no name known'} (person {loss.person.id}): {addresses}"
 
 
 @sync.command("confirm")

@@ -43,7 +43,7 @@ LETTERS = Path(__file__).parent / "templates" / "letters"
 TRANSLATIONS = Path(__file__).parent / "translations"
 
 _REASONS = {
-    Condition.ACCOUNT_VALID: N_("Your Launchpad account is not active."),
+    Condition.ACCOUNT_VALID: N_("Your account in %(directory)s is not active."),
     Condition.COC_SIGNED: N_("You have not signed the Code of Conduct."),
     Condition.TEAM_MEMBER: N_("You are in no team that gives a right to it: %(teams)s."),
 }
@@ -146,6 +146,13 @@ def _language(notice: Notice) -> str:
     return str(reader.language) if reader is not None else "en"
 
 
+def directory_name(settings: Settings, language: str) -> str:
+    """Return what people call the place that says who is in which team; it may stand in a sentence."""
+    if settings.directory == "launchpad":
+        return "Launchpad"
+    return _catalogue(language).gettext(N_("the member list"))
+
+
 def _encoding(text: str) -> str:
     return "7bit" if text.isascii() and max(map(len, text.splitlines())) < 900 else "quoted-printable"
 
@@ -189,9 +196,14 @@ def _address_of(notice: Notice, settings: Settings) -> str:
 def _facts(notice: Notice, settings: Settings, now: datetime) -> dict[str, Any] | None:
     """Load what the template speaks of, by the ids that the notice keeps."""
     ids = json.loads(notice.subject_ids)
+    directory = directory_name(settings, _language(notice))
     facts: dict[str, Any] = {
-        "project": settings.project_name, "portal": settings.public_url, "ops": settings.ops_address
-    }  # fmt: skip
+        "project": settings.project_name,
+        "portal": settings.public_url,
+        "ops": settings.ops_address,
+        "directory": directory,
+        "Directory": directory[:1].upper() + directory[1:],
+    }
     for name, row_id in ids.items():
         row = row_id if name in _NUMBERS else by_id(_TABLES[name], row_id)
         if row is None:
@@ -278,15 +290,16 @@ def _is_still_so(event: str, facts: dict[str, Any], now: datetime) -> bool:
 
 
 def _of_a_life(facts: dict[str, Any], language: str, now: datetime) -> dict[str, Any]:
-    """Say when an alias ends, and why, as far as Launchpad's word is beyond doubt now."""
+    """Say when an alias ends, and why, as far as the directory's word is beyond doubt now."""
     alias, words = facts["alias"], _catalogue(language)
     teams = teams_of(alias.domain)
     conditions = settled_conditions(facts_of(facts["person"]), rules_of(alias.domain, teams), now)
     lost = [condition for condition, answer in conditions.items() if answer is Answer.NO]
+    said = {"teams": ", ".join(teams), "directory": facts["directory"]}
     ends = alias.switched_at + LATER_LASTS if "since" in facts else alias.grace_until
     return {
         "day": f"{ends:%Y-%m-%d %H:%M} UTC" if ends else "",
-        "reasons": [words.gettext(_REASONS[one]) % {"teams": ", ".join(teams)} for one in lost],
+        "reasons": [words.gettext(_REASONS[one]) % said for one in lost],
     }
 
 

@@ -173,17 +173,22 @@ def move(person_id: int, alias_id: int, recipient_id: int, by: int, now: datetim
     Raises NotYours when the alias or the recipient is not the person's.
     """
 
-    def moved(before: list[int]) -> list[int]:
-        if recipient_id not in before:
-            return before
-        to = before.index(recipient_id) + by
-        rest = [i for i in before if i != recipient_id]
-        return [*rest[: max(to, 0)], recipient_id, *rest[max(to, 0) :]]
-
     with write():
         person = lock_person(person_id)
         alias = own_alias(person, alias_id)
         _recipient_of(alias, recipient_id, person)
+        waiting = {row.recipient_id: row.replaces for row in rows_of(alias) if row.replaces is not None}
+
+        def moved(before: list[int]) -> list[int]:
+            """Those that wait for another's place have none of their own: they follow it."""
+            places = [i for i in before if i not in waiting]
+            if recipient_id not in places:
+                return before
+            to = max(places.index(recipient_id) + by, 0)
+            rest = [i for i in places if i != recipient_id]
+            places = [*rest[:to], recipient_id, *rest[to:]]
+            return [i for place in places for i in (place, *[w for w in waiting if waiting[w] == place])]
+
         _reorder(person, alias, moved, now)
 
 

@@ -5,11 +5,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from peewee import JOIN
+from peewee import JOIN, fn
 
 from core.audit import Actor, record
 from core.database import write
-from core.models import Domain, Identity, Membership, Person, Recipient, RoleGrant, RoleTeam
+from core.models import (
+    Alias,
+    AliasRecipient,
+    Domain,
+    Identity,
+    Membership,
+    Person,
+    Recipient,
+    RoleGrant,
+    RoleTeam,
+)
+from core.routing import Switch
 
 TEAM_READ_WITHIN = timedelta(hours=24)
 """A team gives its role to whom the directory confirmed as a member so lately."""
@@ -197,10 +208,24 @@ def admin_recipients(domain: Domain) -> list[Recipient]:
 
 
 def first_recipient(person: Person) -> Recipient | None:
-    """Return the first of a person's verified recipients, or None."""
+    """Return the mailbox where a person is reached: the first verified one, or None.
+
+    One that gets the mail of an address of theirs goes before one that was taken out of all of them, and
+    one that works before one that refuses mail.
+    """
+    in_use = (
+        AliasRecipient.select(AliasRecipient.id)
+        .join(Alias)
+        .where(
+            AliasRecipient.recipient == Recipient.id,
+            AliasRecipient.replaces.is_null(),
+            Alias.person == person,
+            Alias.switch != Switch.GIVEN_UP,
+        )
+    )
     return (  # type: ignore[no-any-return]
         Recipient.select()
         .where(Recipient.person == person, Recipient.verified_at.is_null(False))
-        .order_by(Recipient.id)
+        .order_by(fn.EXISTS(in_use).desc(), Recipient.failing_since.is_null().desc(), Recipient.id)
         .first()
     )

@@ -114,7 +114,7 @@ def warnings_about(waiver: Waiver) -> list[str]:
         )
     named = Person.select().where(Person.launchpad_name == name, Person.id != waiver.person_id)
     if name and named.exists():
-        found.append(f"{name} is the Launchpad name of another person here, who could not claim it any more.")
+        found.append(f"{name} is the name of another person here, who could not claim it any more.")
     return found
 
 

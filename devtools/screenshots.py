@@ -1,13 +1,21 @@
-"""`script/screenshots [FOLDER]`: pictures of the pages, desktop, phone and dark, into `docs/screenshots/`."""
+"""`script/screenshots [FOLDER]`: pictures of the pages into `docs/screenshots/`, to be looked at.
+
+Each page as a desktop, a phone, a dark desktop and a browser in Japanese show it, with what is hard to lay
+out: no address yet, an error, the longest names, forty domains.
+"""
 
 from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from devtools.hard_cases import LONGEST_DOMAIN, add_domains, lengthen
 from devtools.stack import ROOT, Stack
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
@@ -15,71 +23,149 @@ FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     " --disable-component-update --disable-sync"
 ).split()
-VIEWS = {
+VIEWS: dict[str, dict[str, Any]] = {
     "desktop": {"viewport": {"width": 1120, "height": 760}},
-    "phone": {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2},
+    "phone": {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 1.5},
     "dark": {"viewport": {"width": 1120, "height": 760}, "color_scheme": "dark"},
+    "ja": {"viewport": {"width": 1120, "height": 760}, "locale": "ja-JP"},
+}
+TALLEST = 2400
+"""In px; more of a page that goes on in the same way shows nothing new."""
+
+PUBLIC = {
+    "front": "/",
+    "domain": "/d/kubuntu.org",
+    "help": "/help",
+    "privacy": "/privacy",
+    "sign-in": "/home",
+    "error": "/nowhere",
+}
+OWN = {
+    "home": "/home",
+    "waivers": "/waivers",
+    "waiver-new": "/waivers/new?kind=local-part&domain=ubuntu.com",
+    "account": "/account",
+    "account-delete": "/account/delete",
+    "verify-refused": "/recipients/verify/broken",
 }
 
 
 def sign_in(page: Page, portal: str, person: str) -> None:
     """Sign in through the pretend Ubuntu One."""
     page.goto(portal)
-    page.get_by_role("button", name="Log in with Ubuntu One").click()
+    page.locator("form[action='/login'] button").click()
     page.locator(f"button[name=person][value='{person}']").click()
     page.wait_for_url(f"{portal}/home")
 
 
-def shoot(page: Page, folder: Path, name: str) -> None:
-    """Save the whole page as a picture."""
-    page.screenshot(path=folder / f"{name}.png", full_page=True)
+class Camera:
+    """Takes pictures in one kind of view. Works by addresses of forms, for words are in several languages."""
+
+    def __init__(self, browser: Browser, stack: Stack, view: str, folder: Path) -> None:
+        self.stack, self.view, self.folder = stack, view, folder
+        self.page = browser.new_context(reduced_motion="reduce", **VIEWS[view]).new_page()
+
+    def shoot(self, name: str, path: str = "") -> None:
+        """Save a page as a picture: the one at this path, or the one that is open."""
+        if path:
+            self.page.goto(self.stack.portal_url + path)
+        width = VIEWS[self.view]["viewport"]["width"]
+        height = min(self.page.evaluate("document.documentElement.scrollHeight"), TALLEST)
+        clip = {"x": 0, "y": 0, "width": width, "height": height}
+        file = self.folder / f"{name}-{self.view}.png"
+        self.page.screenshot(path=file, full_page=True, clip=clip, caret="initial")  # type: ignore[arg-type]
+
+    def press(self, action: str) -> None:
+        """Press the button of the form with this action."""
+        self.page.locator(f"form[action='{action}'] button").first.click()
+
+    def come_as(self, person: str) -> None:
+        """Sign in as somebody else."""
+        self.page.context.clear_cookies()
+        sign_in(self.page, self.stack.portal_url, person)
+
+    def claim(self, domain: str) -> str:
+        """Claim the address on a domain; return the path of its page."""
+        self.press(f"/domains/{domain}/claim")
+        link = self.page.locator(f"article[data-domain='{domain}'] a[href^='/addresses/']")
+        link.wait_for()
+        return link.get_attribute("href") or ""
+
+    def add_mailbox(self, address: str, mailbox: str) -> None:
+        """Add a recipient on the page of an address that is open; a wrong one shows its error."""
+        self.page.locator("#new-recipient").fill(mailbox)
+        self.press(f"{address}/recipients")
 
 
-def pictures(browser: Browser, stack: Stack, view: str, folder: Path) -> None:
-    """Walk through the main job in one kind of view and take a picture of each page."""
-    page = browser.new_context(**VIEWS[view]).new_page()
-    page.goto(stack.portal_url)
-    shoot(page, folder, f"front-{view}")
-    for name, path in {"domain": "/d/kubuntu.org", "help": "/help", "privacy": "/privacy"}.items():
-        page.goto(stack.portal_url + path)
-        shoot(page, folder, f"{name}-{view}")
-    sign_in(page, stack.portal_url, "bruno")
-    shoot(page, folder, f"home-not-entitled-{view}")
-    page.get_by_role("button", name="Sign out").click()
-    sign_in(page, stack.portal_url, "kaia")
-    claim = page.get_by_role("button", name="Claim kaia@ubuntu.com")
-    if claim.count():
-        claim.click()
-        page.get_by_role("link", name="kaia@ubuntu.com").wait_for()
-    shoot(page, folder, f"home-{view}")
-    page.get_by_role("link", name="kaia@ubuntu.com").click()
-    page.get_by_label("Another mailbox", exact=True).fill("not an address")
-    page.get_by_role("button", name="Add", exact=True).click()
+def pictures(camera: Camera) -> None:
+    """Take a picture of every page in one view."""
+    page, person = camera.page, f"rosa{camera.view}"
+    for name, path in PUBLIC.items():
+        camera.shoot(name, path)
+    camera.come_as("bruno")
+    camera.shoot("home-not-entitled")
+    camera.shoot("waivers-none", "/waivers")
+    register(camera.stack, person, "ubuntumembers", "kubuntu-members", "lubuntu-members")
+    camera.come_as(person)
+    camera.shoot("home-to-claim")
+    address = camera.claim("ubuntu.com")
+    camera.claim("kubuntu.org")
+    for number in range(2):
+        page.goto(f"{camera.stack.portal_url}/waivers/new?kind=local-part&domain=ubuntu.com")
+        page.locator("#local-part").fill(f"rosa.winter{number}{camera.view}")
+        page.locator("#reason").fill("I have been known under this name on all mailing lists since 2011.")
+        camera.press("/waivers")
+        page.wait_for_url("**/waivers")
+    for name, path in OWN.items():
+        camera.shoot(name, path)
+    page.goto(camera.stack.portal_url + address)
+    camera.add_mailbox(address, "not an address")
     page.get_by_role("alert").wait_for()
-    shoot(page, folder, f"address-error-{view}")
-    page.get_by_label("Another mailbox", exact=True).fill(f"kaia.{view}@mail.example.org")
-    page.get_by_role("button", name="Add", exact=True).click()
-    page.get_by_text(f"kaia.{view}@mail.example.org").first.wait_for()
-    shoot(page, folder, f"address-{view}")
-    page.get_by_role("button", name="Send me a test mail").click()
-    # The next view comes within the minute in which there is no second one, and shows that.
-    page.get_by_role("button", name="Send another").or_(page.get_by_role("alert")).wait_for()
-    shoot(page, folder, f"address-tested-{view}")
-    page.goto(f"{stack.portal_url}/recipients/verify/broken")
-    shoot(page, folder, f"verify-refused-{view}")
-    page.goto(f"{stack.portal_url}/nowhere")
-    shoot(page, folder, f"error-{view}")
-    page.context.close()
+    camera.shoot("address-error")
+    camera.add_mailbox(address, f"{person}.second@mail.example.org")
+    page.locator("li.recipient").nth(1).wait_for()
+    camera.shoot("address")
+    camera.press(f"{address}/test")
+    page.locator("#test-steps form button").wait_for()  # it has come to its end
+    camera.shoot("address-tested")
+
+
+def hard_pictures(camera: Camera) -> None:
+    """Take pictures of what is hard to lay out; the stack has forty domains now."""
+    person = f"long{camera.view}"
+    register(camera.stack, person, "ubuntumembers", display_name="Wolfeschlegelsteinhausenbergerdorff " * 3)
+    camera.come_as(person)
+    camera.claim("ubuntu.com")
+    longest = camera.claim(LONGEST_DOMAIN)
+    lengthen(camera.stack, person)
+    camera.shoot("home-forty", "/home")
+    camera.shoot("address-longest", longest)
+    camera.shoot("domain-longest", f"/d/{LONGEST_DOMAIN}")
+    camera.shoot("front-forty", "/")
+
+
+def register(stack: Stack, name: str, *teams: str, **fields: str) -> None:
+    """Make somebody at the pretend Launchpad who is in these teams."""
+    changes: Iterator[list[object]] = (["join", name, team] for team in teams)
+    for change in (["register", name, fields], *changes):
+        url = f"{stack.world['launchpad_url']}_control"
+        httpx.post(url, json={"world": change}, timeout=10).raise_for_status()
 
 
 def main() -> None:
-    """Make all pictures."""
+    """Make all pictures, in the place of those that are there."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.png"):
+        old.unlink()
     with Stack() as stack, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        for view in VIEWS:
-            pictures(browser, stack, view, folder)
+        cameras = [Camera(browser, stack, view, folder) for view in VIEWS]
+        for camera in cameras:
+            pictures(camera)
+        add_domains(stack)
+        for camera in cameras:
+            hard_pictures(camera)
         browser.close()
 
 

@@ -108,7 +108,7 @@ def send_notices() -> None:
 
 
 def sweep() -> None:
-    """Delete what has served: nonces, stashed answers, sessions, told problems, retired private keys."""
+    """Delete what has served, such as old sessions, notices and counts, and retired private keys."""
     _begin()
     sweep_rows(utc_now())
 

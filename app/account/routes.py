@@ -12,6 +12,7 @@ from app.account.words import TOPICS
 from app.auth.fresh import needs_fresh_sign_in
 from app.extensions import htmx, languages, settings
 from app.navigation import go
+from app.portal.blueprint import part, say
 from app.public.privacy import GROUPS
 from app.public.routes import names
 from core import account, export
@@ -71,10 +72,11 @@ def choose_notices() -> Page:
     """Choose which of the notices that may be switched off shall come."""
     wanted = [topic for topic in Topic if topic in request.form.getlist("topic")]
     account.choose_notices(current_user.person.id, wanted, utc_now())
+    say(_("Saved."))
     if not htmx:
-        return go(url_for("account.page"))
+        return go(url_for("account.page", _anchor="notices"))
     current_user.person = Person.get_by_id(current_user.person.id)
-    return render_template("account/_notices.html", saved=True, **_notices())
+    return part("account/_notices.html", saved=True, **_notices())
 
 
 @blueprint.post("/account/sessions/<int(max=2147483647):session_id>/end")
@@ -84,9 +86,10 @@ def end_session(session_id: int) -> Page:
     end_session_of(current_user.person, session_id)
     if session_id == current_user.session.id:
         return _signed_out("public.front")
+    say(_("That browser is signed out."))
     if htmx:
-        return render_template("account/_sessions.html", ended=True, **_sessions())
-    return go(url_for("account.page"))
+        return part("account/_sessions.html", ended=True, **_sessions())
+    return go(url_for("account.page", _anchor="sessions"))
 
 
 @blueprint.post("/account/sessions/end")

@@ -1,8 +1,9 @@
 """The home page: one row for each domain, with its why and its one action."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
-from flask import abort, g, request, url_for
+from flask import Response, abort, g, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user, login_required
 
@@ -25,8 +26,8 @@ from core.recipients import RecipientProblem
 from core.sync import sync_person
 
 BUDGET = 4.0  # seconds for asking Launchpad while a page waits
-POLLS = 15
-"""How often the page looks for an answer that a job is fetching, two seconds apart."""
+POLLING = timedelta(seconds=30)
+"""So long after a sign-in the page looks for an answer that a job is fetching, every two seconds."""
 
 
 @blueprint.get("/home")
@@ -39,8 +40,15 @@ def home() -> Page:
 @blueprint.get("/home/rows")
 @login_required
 def rows() -> Page:
-    """Show the rows again while a job asks Launchpad; the page polls this, with an end."""
-    return _home(polls=request.args.get("polls", 0, int) + 1)
+    """Show the rows again when a job has asked Launchpad; the page polls this, with an end.
+
+    Until then nothing is swapped: whoever is on the page keeps their place in it.
+    """
+    if htmx and _may_be_answered_soon():
+        return Response(status=204, headers={"HX-Trigger": "again"})
+    if htmx:
+        _say_answer(not _is_unanswered())
+    return _home()
 
 
 @blueprint.post("/home/check")
@@ -60,13 +68,27 @@ def check_domain(name: str) -> Page:
     _domain(name)
     answered = _ask()
     if htmx:
-        asked = directory_name()
-        if answered:
-            say(_("%(directory)s answered.", directory=asked[:1].upper() + asked[1:]))
-        else:
-            say(_("We could not ask %(directory)s. Try again in a minute.", directory=asked))
+        _say_answer(answered)
         return _home(only=name, focus=name)
-    return go(url_for("portal.home", asked=None if answered else "in-vain", _anchor=f"domain-{_slug(name)}"))
+    return _go_to_row(name, asked=None if answered else "in-vain")
+
+
+def _say_answer(answered: bool) -> None:
+    asked = directory_name()
+    if answered:
+        say(_("%(directory)s answered.", directory=asked[:1].upper() + asked[1:]))
+    else:
+        say(_("We could not ask %(directory)s. Try again in a minute.", directory=asked))
+
+
+def _is_unanswered() -> bool:
+    """Whether the directory has not answered about this person since they signed in."""
+    asked_at = current_user.person.asked_at
+    return asked_at is None or asked_at < current_user.session.created_at
+
+
+def _may_be_answered_soon() -> bool:
+    return _is_unanswered() and utc_now() - current_user.session.created_at < POLLING
 
 
 def _ask() -> bool:
@@ -89,12 +111,12 @@ def claim(name: str) -> Page:
     except ClaimRefused as error:
         status, sentence = CLAIM_PROBLEMS[error.problem]
         field = "recipient" if error.problem is ClaimProblem.NEEDS_RECIPIENT else ""
-        return _home(errors={name: (field, sentence)}, status=status, only=name)
+        return _home(errors={name: (field, sentence)}, status=status, only=name, focus="" if field else name)
     except RecipientProblem as error:
         return _home(errors={name: ("recipient", str(error))}, status=422, only=name, typed=recipient)
     wake_outbox(settings)
     say(_("The address is yours."))
-    return _home(only=name, focus=name) if htmx else go(url_for("portal.home"))
+    return _home(only=name, focus=name) if htmx else _go_to_row(name)
 
 
 def _domain(name: str) -> Domain:
@@ -104,15 +126,14 @@ def _domain(name: str) -> Domain:
     return domain
 
 
-def _slug(name: str) -> str:
-    return name.replace(".", "-")
+def _go_to_row(name: str, **arguments: str | None) -> Page:
+    return go(url_for("portal.home", _anchor=f"domain-{name.replace('.', '-')}", **arguments))
 
 
 def _home(
     errors: dict[str, tuple[str, str]] | None = None,
     status: int = 200,
     only: str | None = None,
-    polls: int = 0,
     focus: str = "",
     asked_in_vain: bool = False,
     typed: str | None = None,
@@ -121,15 +142,14 @@ def _home(
     person = current_user.person
     overview = overview_of(person, utc_now(), settings.record_secret)
     g.failing = overview.failing
-    waiting = person.asked_at is None or person.asked_at < current_user.session.created_at
+    soon = _may_be_answered_soon()
     context = {
         "overview": overview,
         "account": _account_reasons(overview.rows),
         "errors": errors or {},
         "person": person,
-        "waiting": waiting and polls < POLLS and not asked_in_vain,
-        "unanswered": asked_in_vain or (waiting and polls >= POLLS),
-        "polls": polls,
+        "waiting": soon and not asked_in_vain,
+        "unanswered": asked_in_vain or (_is_unanswered() and not soon),
         "focus": focus,
         "typed": typed,
     }

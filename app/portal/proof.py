@@ -1,6 +1,6 @@
 """Proof by mail: opening the link shows a button, pressing it proves the recipient, once."""
 
-from flask import render_template, url_for
+from flask import make_response, render_template, url_for
 from flask_babel import gettext as _
 from flask_login import current_user, login_required
 
@@ -25,7 +25,11 @@ def verify(token: str) -> Page:
         found = recipients.check_proof(token, person_id, settings.secret_key, now)
     except ProofRefused as error:
         return _refused(error.problem)
-    return render_template("portal/verify.html", recipient=found, uses=_uses(found), token=token)
+    page = make_response(
+        render_template("portal/verify.html", recipient=found, uses=_uses(found), token=token)
+    )
+    page.headers["Referrer-Policy"] = "no-referrer"  # the address is a secret
+    return page
 
 
 @blueprint.post("/recipients/verify/<token>")

@@ -59,8 +59,12 @@ def _progress(view: AliasView, run_id: str, polls: int | None = None) -> Page:
     }
     if not htmx:
         return address_page(view, **context)
-    if progress is not None and progress.outcome is not None:
+    if progress is None:
+        say(_("Its steps are no longer here: they are kept nowhere. Look into your mailbox."))
+    elif progress.outcome is not None:
         say(_outcome(progress.outcome))
+    elif polls is not None and polls >= POLLS:
+        say(_("It is still on its way."))
     name = "portal/_test_mail.html" if polls is None else "portal/_test_steps.html"
     return part(name, view=view, **context)
 

@@ -14,7 +14,7 @@ from app.auth.pending import LASTS as SIGN_IN_LASTS
 from core import models
 from core.openid_state import NONCE_LASTS, STASH_LASTS
 from core.sessions import LASTS as SESSION_LASTS
-from core.sweep import PROBLEMS_LAST
+from core.sweep import COUNTS_LAST, NOTICES_LAST, PROBLEMS_LAST
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ MAIL: Tables = {
             "the code with which it was refused. Not who wrote, not what, not at what hour."
         ),
         _("So that you can see whether a mailbox works. It is all that is kept of mail."),
-        UNTIL_DELETED,
+        _("%(days)s days at most.", days=COUNTS_LAST.days),
     ),
     models.Notice: Kept(
         _("Mail from us"),
@@ -139,7 +139,7 @@ MAIL: Tables = {
             "who deleted their account, each mailbox, for one last mail, until that is sent."
         ),
         _("Nothing is sent twice, and nothing is forgotten when a machine stops."),
-        UNTIL_DELETED,
+        _("%(days)s days after it was sent or refused.", days=NOTICES_LAST.days),
     ),
 }
 
@@ -173,12 +173,6 @@ SIGNING_IN: Tables = {
 }
 
 RECORD: Tables = {
-    models.AuditSubject: Kept(
-        _("What each change is about"),
-        _("The number of each row that a change speaks of. No name and no address."),
-        _("You and the admins find the history of an address."),
-        _("For good, as the record itself."),
-    ),
     models.Problem: Kept(
         _("What went wrong"),
         _("When something about you could not be looked up: what was tried, why it failed, and when."),

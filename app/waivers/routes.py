@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 
 from app.extensions import htmx, settings
 from app.navigation import go
+from app.portal.blueprint import render, say
 from app.waivers.words import HINTS, KINDS, STATES
 from core import waivers
 from core.database import utc_now
@@ -50,6 +51,7 @@ def ask() -> Page:
     except WaiverProblem as error:
         return _form(request.form.get("kind", ""), request.form, error=str(error)), 422
     wake_outbox(settings)
+    say(_("Your request is with the admins. Their answer comes by mail, and stands here."), on_next_page=True)
     return go(url_for("waivers.page"))
 
 
@@ -61,6 +63,7 @@ def withdraw(waiver_id: int) -> Page:
         waivers.withdraw(current_user.person.id, waiver_id, utc_now())
     except WaiverProblem as error:
         return _list(error=str(error)), 409
+    say(_("You have taken it back."))
     return _list(withdrawn=True) if htmx else go(url_for("waivers.page"))
 
 
@@ -100,8 +103,9 @@ def _list(error: str = "", withdrawn: bool = False) -> str:
     aliases = Alias.select().where(Alias.person == person)
     own = {(alias.domain_id, alias.local_part): alias for alias in aliases}
     rows = waivers.waivers_of(person)
-    return render_template(
-        "waivers/_list.html" if htmx else "waivers/page.html",
+    return render(
+        "waivers/page.html",
+        "waivers/_list.html",
         waivers=[(row, own.get((row.domain_id, row.local_part))) for row in rows],
         kinds=KINDS,
         states=STATES,

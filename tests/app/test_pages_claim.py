@@ -66,7 +66,7 @@ def test_one_press_is_enough(each_portal: Portal, client: Client, member: Accoun
         link = answer.page.one("a", href=f"/addresses/{alias.id}")
         assert link.get("autofocus") is not None
     else:
-        assert (answer.status, answer.location) == (303, "/home")
+        assert (answer.status, answer.location) == (303, "/home#domain-ubuntu-com")
         answer = client.get("/home")
     row = row_of(answer)
     assert f"{member.name}@ubuntu.com works Mail goes to {member.email}" in row.text

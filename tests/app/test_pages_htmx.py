@@ -28,6 +28,13 @@ CALLS = {
     "{own}/switch": ("POST", "{own}"),
     "{own}/give-up": ("POST", "{own}"),
     "{own}/recipients/1/resend": ("POST", "{own}"),
+    "/account/notices": ("POST", "/account"),
+    "/account/language": ("POST", "/account"),
+    "/account/sessions/1/end": ("POST", "/account"),
+    "/account/sessions/end": ("POST", "/account"),
+    "/account/delete": ("POST", "/account/delete"),
+    "/waivers": ("POST", "/waivers/new"),
+    "/waivers/1/withdraw": ("POST", "/waivers"),
 }
 
 

@@ -198,6 +198,10 @@ def test_each_question_has_its_place_and_its_answer(portal: Portal, client: Clie
         assert len(section.text) > len(section.one("h2").text) + 80, slug
 
 
+def test_the_answer_on_deleting_leads_to_where_it_is_done(portal: Portal, client: Client) -> None:
+    assert client.get("/help").page.one("section", id="delete").one("a", href="/account").text == "My data"
+
+
 def test_the_periods_are_those_that_the_rules_keep_to(portal: Portal, client: Client) -> None:
     page = client.get("/help").page
 

@@ -54,6 +54,8 @@ def test_periods_come_from_the_code(portal: Portal, client: Client) -> None:
     assert "30 days" in said["Browsers in which you are signed in"][2]
     assert "60 seconds" in said["An answer of Ubuntu One on its way"][2]
     assert "15 minutes" in said["Cookies in your browser"][2]
+    assert "90 days" in said["Counts of deliveries"][2]
+    assert "90 days" in said["Mail from us"][2]
 
 
 def test_the_cookies_are_those_that_the_page_names(portal: Portal, client: Client) -> None:

@@ -189,7 +189,7 @@ def test_a_granted_domain_can_be_claimed(portal: Portal, owner: Owner, member: A
     home = owner.client.get("/home")
     assert faults_of(home.page) == []
     assert "by a waiver" in home.page.one("article", id="domain-kubuntu-org").text
-    assert owner.client.post("/domains/kubuntu.org/claim").location == "/home"
+    assert owner.client.post("/domains/kubuntu.org/claim").location == "/home#domain-kubuntu-org"
     assert Alias.get(person=owner.person, local_part=member.name, domain=waiver_of(owner).domain)
     row = owner.client.get("/waivers").page.one("article")
     assert re.search(r"until 31 Dec 2099", row.text)
@@ -217,6 +217,8 @@ def test_a_request_is_taken_back(each_portal: Portal, owner: Owner, name: str, h
     page = (answer if htmx else owner.client.follow(answer)).page
 
     assert answer.is_whole_page is not htmx or not htmx
+    said = page.one(hx_swap_oob="innerHTML:#announce") if htmx else page.one("p", class_="flash")
+    assert said.text == "You have taken it back."
     assert "taken back" in page.one("article").text
     assert page.one("article").all("form") == []
     assert waiver_of(owner).state == "withdrawn"

@@ -1,12 +1,17 @@
 """What is in the way of a press with JavaScript on: another tab, a lost session, a slow Launchpad."""
 
+import re
 from collections.abc import Callable
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from playwright.sync_api import expect
 
 from devtools.stack import Stack
 from tests.browser import job
 from tests.browser.conftest import Complaints, OpenPage, launchpad_told
+
+INDIA = ZoneInfo("Asia/Kolkata")
 
 
 def test_signed_out_in_another_tab_the_press_leads_to_the_sign_in_page_and_back(
@@ -66,6 +71,57 @@ def test_the_page_fills_itself_when_launchpad_answers_later(
 
     expect(page.get_by_role("button", name=f"Claim {name}@ubuntu.com")).to_be_visible(timeout=60_000)
     expect(page.locator("#rows")).not_to_contain_text("Asking Launchpad about you")
+
+
+def test_while_the_page_waits_for_launchpad_nobody_loses_their_place_in_it(
+    stack: Stack, open_page: OpenPage, newcomer: Callable[..., str]
+) -> None:
+    page = open_page()
+    with launchpad_told(stack, fault={"kind": "503-html", "seconds": 2}):
+        job.sign_in(page, stack, newcomer("ubuntumembers"))
+        button = page.get_by_role("button", name="Check again: ask Launchpad about all domains")
+        button.focus()
+        for _ in range(2):
+            with page.expect_response("**/home/rows") as answer:
+                pass
+            assert answer.value.status == 204
+        expect(button).to_be_focused()
+
+
+def test_times_are_shown_in_the_zone_of_the_browser(
+    stack: Stack, open_page: OpenPage, newcomer: Callable[..., str]
+) -> None:
+    name = newcomer("ubuntumembers")
+    page = open_page(timezone_id="Asia/Kolkata")
+    job.sign_in(page, stack, name)
+    job.claim(page, f"{name}@ubuntu.com")
+    job.open_address(page, f"{name}@ubuntu.com")
+
+    def expect_local(changes: int) -> None:
+        times = page.locator(".history time")
+        expect(times).to_have_count(changes)
+        for time in times.all():
+            local = datetime.fromisoformat(str(time.get_attribute("datetime"))).astimezone(INDIA)
+            expect(time).to_have_text(re.compile(rf"^{local.day} .*{local:%H:%M} GMT\+5:30$"))
+
+    expect_local(1)
+    page.get_by_label("A word of your own").fill("work")
+    page.locator("form", has=page.locator("#label-text")).get_by_role("button", name="Save").click()
+    expect_local(2)  # with the one that came by a swap
+
+
+def test_without_scripts_times_say_that_they_are_in_utc(
+    stack: Stack, open_page: OpenPage, newcomer: Callable[..., str]
+) -> None:
+    name = newcomer("ubuntumembers")
+    page = open_page(timezone_id="Asia/Kolkata", java_script_enabled=False)
+    job.sign_in(page, stack, name)
+    job.claim(page, f"{name}@ubuntu.com")
+    job.open_address(page, f"{name}@ubuntu.com")
+
+    time = page.locator(".history time")
+    then = datetime.fromisoformat(str(time.get_attribute("datetime")))
+    expect(time).to_have_text(re.compile(f" {then:%H:%M} UTC$"))
 
 
 def test_a_double_click_is_one_claim(stack: Stack, open_page: OpenPage, newcomer: Callable[..., str]) -> None:

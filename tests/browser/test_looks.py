@@ -1,9 +1,7 @@
 """How every page looks: wide, on a phone, at 320 px, in the dark. What a script can see of it, it sees here;
 with WAYPOST_SCREENSHOTS=folder the pages are saved as pictures for the eye."""
 
-import contextlib
 import re
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -12,6 +10,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from devtools.hard_cases import (
+    LONGEST_DOMAIN,
+    LONGEST_LOCAL_PART,
+    add_domains,
+    change_rows,
+    lengthen,
+    remove_domains,
+)
 from devtools.stack import Stack
 from tests.browser import job
 from tests.browser.conftest import Complaints, OpenPage, launchpad_told, picture
@@ -21,7 +27,7 @@ LOOKS = {
     "phone": (360, "light"),
     "narrow": (320, "light"),
     "dark": (1280, "dark"),
-    "dark-phone": (360, "dark"),
+    "dark-narrow": (320, "dark"),
 }
 """Width of the window in px and the colours that the person wants."""
 
@@ -267,13 +273,6 @@ class Tour:
         yield "catcher"
 
 
-def change_rows(stack: Stack, *changes: tuple[str, tuple[object, ...]]) -> None:
-    """Change rows of the product's database, where the product itself would take months."""
-    with contextlib.closing(sqlite3.connect(stack.folder / "waypost.db", timeout=20)) as database, database:
-        for sql, values in changes:
-            database.execute(sql, values)
-
-
 def test_an_address_in_every_state_can_be_read_and_used(
     stack: Stack, open_page: OpenPage, newcomer: Callable[..., str], complaints: Complaints
 ) -> None:
@@ -325,34 +324,24 @@ def test_forty_domains_and_the_longest_names_fit(
 ) -> None:
     """A local part of 64 octets, a domain of 253."""
     page = open_page(reduced_motion="reduce")
-    name, now = newcomer("ubuntumembers"), int(time.time())
-    longest = ".".join(["d" * 61] * 3 + ["d" * 63]) + ".org"
-    names = [longest, *(f"project{number}.example.org" for number in range(33))]
-    columns = "name, verification_token, verified_at, coc_required, grace_days, added_at, automatic"
-    domain = f"INSERT INTO domain ({columns})"
-    team = "INSERT INTO domain_team (domain_id, team) SELECT id, ? FROM domain WHERE name = ?"
-    assert len(longest) == 253
+    name = newcomer("ubuntumembers")
+    assert (len(LONGEST_DOMAIN), len(LONGEST_LOCAL_PART)) == (253, 64)
     job.sign_in(page, stack, name)
     job.claim(page, f"{name}@ubuntu.com")
-    local_part = "x" * 30 + "-" + "y" * 33
-    changes = [(f"{domain} VALUES (?, 't', ?, 1, 90, ?, 0)", (one, now, now)) for one in names]
-    changes += [
-        (team, ("others" if number % 3 else "ubuntumembers", one)) for number, one in enumerate(names)
-    ]
-    change_rows(stack, *changes, ("UPDATE alias SET local_part = ? WHERE local_part = ?", (local_part, name)))
+    add_domains(stack)
+    lengthen(stack, name)
     try:
         page.goto(f"{stack.portal_url}/home")
         assert page.locator("article").count() == 40
         found = look_at(page, "home-forty")
-        job.claim(page, f"{name}@{longest}")
+        job.claim(page, f"{name}@{LONGEST_DOMAIN}")
         found += look_at(page, "home-longest")
-        for address in (f"{local_part}@ubuntu.com", f"{name}@{longest}"):
+        for address in (f"{LONGEST_LOCAL_PART}@ubuntu.com", f"{name}@{LONGEST_DOMAIN}"):
             page.goto(f"{stack.portal_url}/home")
             job.open_address(page, address)
             found += look_at(page, f"address-longest-{address[:4]}")
     finally:
-        marks = ", ".join("?" * len(names))
-        change_rows(stack, (f"UPDATE domain SET removed_at = {now} WHERE name IN ({marks})", tuple(names)))
+        remove_domains(stack)
 
     assert not found, "\n".join(found)
 

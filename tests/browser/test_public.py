@@ -1,12 +1,13 @@
 """The pages for everybody in a real Chromium: as built in, and with a theme, 40 domains and long names."""
 
 import itertools
+import zlib
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
 import structlog
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Response, expect
 
 from core.audit import OPERATOR
 from core.database import connection, utc_now
@@ -109,6 +110,20 @@ def test_the_first_page_asks_for_one_stylesheet_and_one_script(site: str, open_p
     page.goto(site, wait_until="networkidle")
 
     assert (kinds.count("stylesheet"), kinds.count("script")) == (1, 1)
+
+
+def test_the_first_page_is_small(site: str, open_page: OpenPage) -> None:
+    """Everything that an empty browser loads, with the names of its headers, and packed as fast as can be."""
+    page = open_page()
+    answers: list[Response] = []
+    page.on("response", answers.append)
+
+    page.goto(site, wait_until="networkidle")
+
+    assert len(answers) >= 3
+    packed = [len(zlib.compress(answer.body(), 1)) for answer in answers]
+    headers = [sum(map(len, [*answer.headers, *answer.headers.values()])) for answer in answers]
+    assert sum(packed) + sum(headers) < 120 * 1024
 
 
 def test_the_theme_is_what_one_sees(themed: str, open_page: OpenPage) -> None:

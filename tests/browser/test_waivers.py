@@ -69,7 +69,8 @@ def test_a_domain_without_its_team_can_be_claimed_after_a_grant(
     expect(page.get_by_role("article")).to_contain_text("until 31 Dec 2099")
     page.get_by_role("button", name="Take it back").click()
     expect(page.get_by_role("article")).to_contain_text("taken back")
-    expect(page.get_by_text("You have taken it back.")).to_be_focused()
+    expect(page.locator("#waivers").get_by_text("You have taken it back.")).to_be_focused()
+    expect(page.locator("#announce")).to_have_text("You have taken it back.")
 
     page.goto(f"{stack.portal_url}/waivers/new?kind=domain&domain=kubuntu.org")
     page.get_by_label("Why?").fill("I look after its web site.")

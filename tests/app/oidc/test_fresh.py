@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.models import Session
+from core.fresh import code_of
+from core.models import Notice, Session
 from devtools.accounts import Account
 from devtools.oidc import PretendOidc
 from tests.app.oidc.browser import OidcClient, assert_refused, person_of
@@ -13,7 +14,8 @@ from tests.support.portal import Portal
 
 
 def session_of(account: Account) -> Session:
-    return Session.get(Session.person == person_of(account))
+    """The newest one."""
+    return person_of(account).sessions.order_by(Session.id.desc()).get()
 
 
 def test_the_session_knows_when_the_password_was_given(
@@ -65,3 +67,36 @@ def test_a_time_of_the_password_in_the_future_is_none(
     client.come_in(member.name)
 
     assert session_of(member).authenticated_at is None
+
+
+def test_a_provider_that_says_nothing_makes_no_sign_in_fresh_and_a_code_does(
+    portal: Portal, client: OidcClient, member: Account, provider: PretendOidc
+) -> None:
+    provider.tamper = lambda claims: claims.pop("auth_time", None)
+    client.come_in(member.name)
+    assert client.get("/account/delete").location == "/login/again?next=/account/delete"
+
+    page = client.come_in(member.name, "/login/again?next=/account/delete")
+    assert page.page.one("h1").text == "Is it you?"
+    client.post("/login/again/code", {"next": "/account/delete"})
+    session = session_of(member)
+    typed = {"code": code_of(session, portal.settings.secret_key), "next": "/account/delete"}
+
+    assert Notice.get(kind="sign-in-code", person=session.person).recipient.address == member.email
+    assert client.post("/login/again", {"code": "00000000", "next": "/account/delete"}).status == 422
+    assert client.get("/account/delete").location == "/login/again?next=/account/delete"
+    assert client.post("/login/again", typed).location == "/account/delete"
+    assert client.get("/account/delete").page.one("h1").text == "Delete the account"
+
+
+def test_where_no_code_can_be_sent_there_is_no_mailbox_to_guard(
+    portal: Portal, client: OidcClient, member: Account, provider: PretendOidc
+) -> None:
+    """Somebody who has proven no address yet must be able to put a mistyped one right."""
+    provider.tamper = lambda claims: (claims.pop("auth_time", None), claims.update(email_verified=False))
+    client.come_in(member.name)
+    assert client.get("/account/delete").location == "/login/again?next=/account/delete"
+
+    page = client.come_in(member.name, "/login/again?next=/account/delete")
+
+    assert page.page.one("h1").text == "Delete the account"

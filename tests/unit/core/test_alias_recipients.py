@@ -289,3 +289,16 @@ def test_an_imported_recipient_makes_an_alias_reachable(domain, now):
         mark_reachable(alias, now)
 
     assert Alias.get_by_id(alias.id).unreachable_since is None
+
+
+@pytest.mark.parametrize(("which", "by"), [("work", -1), ("home", 1)])
+def test_one_that_waits_for_a_place_follows_it_and_is_in_nobodys_way(
+    alias, home, work, settings, now, which, by
+):
+    """Its owner sees two mailboxes, so one press changes their order."""
+    new = replace(alias, home, NEW, now)
+    move(alias.person_id, alias.id, (work if which == "work" else home).id, by, now)
+
+    assert addresses(alias) == [WORK, HOME, NEW]
+    prove(new, settings, now)
+    assert addresses(alias) == [WORK, NEW]

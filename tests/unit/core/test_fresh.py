@@ -8,7 +8,17 @@ from core.models import Notice, Person, Session
 from core.ownership import NotYours
 from core.people import SignIn, sign_in
 from core.sessions import open_session
-from tests.support.arrange import ISSUER, UNKNOWN, claimed_id, later, make_member, make_person, make_recipient
+from tests.support.arrange import (
+    ISSUER,
+    UNKNOWN,
+    claimed_id,
+    later,
+    make_alias,
+    make_domain,
+    make_member,
+    make_person,
+    make_recipient,
+)
 from tests.support.threads import at_once
 
 
@@ -83,6 +93,16 @@ def test_the_code_goes_to_the_first_mailbox_that_was_proven(session, ada, now):
 
     assert code_goes_to(session) == "ada@home.example.net"
     assert Notice.get().recipient.address == "ada@home.example.net"
+
+
+def test_the_code_goes_to_a_mailbox_in_use_and_to_none_that_was_left(session, ada, now):
+    """Whoever has the old mailbox now must not be able to say that they are its former owner."""
+    work = make_recipient(ada, now, "ada@work.example.net")
+    make_alias(ada, make_domain(now), now, recipients=[work])
+    send_code(session.id, now)
+
+    assert code_goes_to(session) == "ada@work.example.net"
+    assert Notice.get(Notice.kind == "sign-in-code").recipient == work
 
 
 def test_without_a_mailbox_it_goes_to_the_proven_sign_in_address(begin, db, now):

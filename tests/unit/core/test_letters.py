@@ -229,6 +229,14 @@ def test_each_kind_is_also_a_page_that_says_the_same(kind, write_one):
     assert unescape(words).split() == re.sub(r"^- ", "", message.get_content(), flags=re.M).split()
 
 
+def test_with_a_roster_no_letter_speaks_of_launchpad(kind, ada, alias, settings, now):
+    lose(ada, now, valid=Answer.NO)
+    roster = settings.model_copy(update={"directory": "roster"})
+    message = parse(write_letter(Notice.get(), roster, now))
+
+    assert "Launchpad" not in message["Subject"] + message.get_content() + message.html
+
+
 # -- each kind ------------------------------------------------------------------------------------
 
 
@@ -339,6 +347,18 @@ def test_the_owner_is_told_when_the_address_ends_and_why(ada, alias, write_one, 
     assert "- You have not signed the Code of Conduct." in message.get_content()
     assert "- You are in no team that gives a right to it: proj-members." in message.get_content()
     assert "not active" not in message.get_content()
+    assert "Launchpad says, in two looks" in message.get_content()
+
+
+def test_with_a_roster_the_member_list_says_so(ada, alias, settings, now):
+    lose(ada, now, valid=Answer.NO)
+    tell_of(Event.GRACE_STARTED, ada, alias, now)
+    roster = settings.model_copy(update={"directory": "roster"})
+    text = parse(write_letter(Notice.get(), roster, now)).get_content()
+
+    assert text.startswith("The member list says, in two looks")
+    assert "When the member list says" in " ".join(text.split())
+    assert "- Your account in the member list is not active." in text
 
 
 def lose(person: Person, now: datetime, *, team: Answer = Answer.YES, **facts: Answer) -> None:
@@ -649,7 +669,7 @@ def test_a_request_is_put_before_the_admins_in_words(ada, alias, write_one, now,
     text = parse(write_one()).get_content()
 
     assert words in text.splitlines()
-    assert text.startswith("Ada (Launchpad name: ada)")
+    assert text.startswith("Ada (ada in Launchpad)")
     assert "I maintain its web site." in text
     assert f"waypost waiver show {waiver.id}" in text
 

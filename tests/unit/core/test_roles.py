@@ -6,10 +6,19 @@ import pytest
 
 from core.alias_table import open_alias_table
 from core.audit import OPERATOR, first_fault
-from core.models import AuditEntry, Identity, Person, Recipient, RoleGrant
+from core.models import AliasRecipient, AuditEntry, Identity, Person, Recipient, RoleGrant
 from core.people import ban
 from core.roles import Role, admin_recipients, first_recipient, grant
-from tests.support.arrange import ISSUER, claimed_id, make_admin, make_domain, make_person, make_recipient
+from core.routing import Switch
+from tests.support.arrange import (
+    ISSUER,
+    claimed_id,
+    make_admin,
+    make_alias,
+    make_domain,
+    make_person,
+    make_recipient,
+)
 
 
 @pytest.fixture
@@ -100,6 +109,38 @@ def test_the_first_recipient_is_the_first_that_is_verified(domain, now):
     make_recipient(ada, now, "two@home.example.net")
 
     assert first_recipient(ada).address == "one@home.example.net"
+
+
+def test_one_that_was_taken_out_of_all_addresses_comes_after_those_in_use(domain, now):
+    ada = make_person(now)
+    make_recipient(ada, now, "left@home.example.net")
+    given_up = make_recipient(ada, now, "given-up@home.example.net")
+    used = make_recipient(ada, now, "used@home.example.net")
+    waiting = make_recipient(ada, now, "waiting@home.example.net")
+    make_alias(ada, domain, now, "old", recipients=[given_up], switch=Switch.GIVEN_UP)
+    alias = make_alias(ada, domain, now, recipients=[waiting, used])
+    AliasRecipient.update(replaces=used.id).where(
+        AliasRecipient.alias == alias, AliasRecipient.recipient == waiting
+    ).execute()
+
+    assert first_recipient(ada) == used
+
+
+def test_somebody_elses_address_does_not_put_a_mailbox_into_use(domain, now):
+    ada, grace = make_person(now), make_person(now, "grace")
+    one, two = (make_recipient(ada, now, f"{name}@home.example.net") for name in ("one", "two"))
+    make_alias(grace, domain, now, "grace", recipients=[two])
+
+    assert first_recipient(ada) == one
+
+
+def test_one_that_refuses_mail_comes_after_one_that_works(domain, now):
+    ada = make_person(now)
+    broken, works = (make_recipient(ada, now, f"{name}@home.example.net") for name in ("broken", "works"))
+    make_alias(ada, domain, now, recipients=[broken, works])
+    Recipient.update(failing_since=now).where(Recipient.id == broken.id).execute()
+
+    assert first_recipient(ada) == works
 
 
 def test_without_a_verified_recipient_there_is_no_first(domain, now):

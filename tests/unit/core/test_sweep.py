@@ -2,11 +2,12 @@
 
 import pytest
 
-from core.models import Session, StashedAnswer, UsedNonce
+from core.models import DeliveryCount, Notice, Session, StashedAnswer, UsedNonce
+from core.notices import tell_ops
 from core.openid_state import NONCE_SKEW, stash_answer, take_answer, use_nonce
 from core.sessions import find_session, open_session
 from core.sweep import sweep
-from tests.support.arrange import later, make_person
+from tests.support.arrange import later, make_person, make_recipient
 from tests.support.threads import at_once
 
 
@@ -59,3 +60,31 @@ def test_an_expired_answer_is_gone_with_or_without_a_sweep(db, now):
 def test_several_sweeps_at_once_are_one(token, now):
     assert at_once(*[lambda: sweep(later(now, days=31))] * 4) == [None] * 4
     assert left() == (0, 0, 0)
+
+
+def test_counts_of_deliveries_are_kept_for_90_days(db, now):
+    mailbox = make_recipient(make_person(now), now)
+    for days in (0, 89, 90, 91):
+        day = str(later(now, days=-days).date())
+        DeliveryCount.create(recipient=mailbox, day=day, event="delivered", enhanced="", count=1)
+    sweep(now)
+
+    assert DeliveryCount.select().count() == 3
+
+
+@pytest.mark.parametrize("settled", [{"sent_at": "now"}, {"failed_with": "5.1.1"}])
+def test_a_notice_that_was_sent_or_refused_is_kept_for_90_days(db, now, settled):
+    tell_ops("relay-refused", None, {}, "key", now)
+    Notice.update({name: now if value == "now" else value for name, value in settled.items()}).execute()
+    sweep(later(now, days=90))
+    assert Notice.select().count() == 1
+    sweep(later(now, days=90, seconds=1))
+
+    assert Notice.select().count() == 0
+
+
+def test_a_notice_that_waits_is_kept_however_old_it_is(db, now):
+    tell_ops("relay-refused", None, {}, "key", now)
+    sweep(later(now, days=1000))
+
+    assert Notice.select().count() == 1

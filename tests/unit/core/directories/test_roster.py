@@ -12,10 +12,12 @@ from core.directories.configured import make_directory
 from core.directories.launchpad import Launchpad
 from core.directories.roster import RosterDirectory, account_mark
 from core.facts import Answer
+from core.held import confirm_accounts, confirm_team, held_accounts_now, held_teams_now
 from core.models import Identity, Person
 from core.people import SignIn, SignInRefused, ban, sign_in
 from core.standing import decision_for, facts_of
-from core.sync import ask_about, sync_person
+from core.sync import ask_about, sync_people, sync_person
+from core.team_sync import sync_team
 from tests.support.arrange import make_domain
 
 ISSUER = "https://login.proj.example"
@@ -242,6 +244,37 @@ def test_who_is_taken_out_is_out_after_two_looks(come_in, directory, file, domai
         answers.append(decision_for(ada, domain, then).answer)
 
     assert answers == [Answer.YES, Answer.NO]
+
+
+def crowd(numbers: range) -> str:
+    """Return a file with so many members."""
+    return "".join(
+        f'[[people]]\nid = "{n}"\nname = "p{n}"\nteams = ["proj-members"]\ncode_of_conduct = true\n'
+        for n in numbers
+    )
+
+
+def test_when_many_are_taken_out_at_once_an_admin_decides(come_in, directory, file, domain, now):
+    replace(file, crowd(range(10)))
+    people = [come_in(str(n)) for n in range(10)]
+    sync_team(directory, "proj-members", DEADLINE, now)
+    replace(file, crowd(range(4, 10)))
+
+    def look(hours: int) -> list[Answer]:
+        then = now + timedelta(hours=hours)
+        sync_team(directory, "proj-members", DEADLINE, then)
+        sync_people(directory, [person.id for person in people], DEADLINE, then)
+        return [decision_for(person, domain, then).answer for person in people]
+
+    for hours in (1, 8, 15):
+        assert Answer.NO not in look(hours)
+
+    (team,), accounts = held_teams_now(), held_accounts_now()
+    assert {loss.person.launchpad_name for loss in team.losses} == {"p0", "p1", "p2", "p3"}
+    assert {held.loss.person.launchpad_name for held in accounts} == {"p0", "p1", "p2", "p3"}
+    confirm_team(OPERATOR, team.reading_id, now)
+    confirm_accounts(OPERATOR, [held.fact_id for held in accounts], now)
+    assert look(16) == [Answer.NO] * 4 + [Answer.YES] * 6
 
 
 def test_a_display_name_is_cleaned(come_in, file):

@@ -1,0 +1,1 @@
+"""How Lighthouse judges the portal's pages: `script/bench lighthouse`."""

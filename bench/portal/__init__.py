@@ -1,0 +1,1 @@
+"""How fast the portal is, beside bare Flask pages: `script/bench portal`."""
