@@ -9,7 +9,18 @@ from tests.support.page import faults_of
 from tests.support.portal import Portal
 from tests.support.webclient import Client
 
-PAGES = ["/admin", "/admin/waivers", "/admin/held", "/admin/lookup", "/admin/audit", "/admin/audit/1"]
+PAGES = [
+    "/admin",
+    "/admin/waivers",
+    "/admin/held",
+    "/admin/names",
+    "/admin/lookup",
+    "/admin/jobs",
+    "/admin/roles",
+    "/admin/roles?who=nobody",
+    "/admin/audit",
+    "/admin/audit/1",
+]
 
 
 @pytest.fixture
