@@ -26,7 +26,7 @@ MENU = (
     ("admin.overview", _("What waits"), READERS),
     ("admin.waivers", _("Waivers"), READERS),
     ("admin.held", _("Held readings"), OF_THE_PROJECT),
-    ("admin.names", _("Freed names"), OF_THE_PROJECT),
+    ("admin.freed", _("Freed names"), OF_THE_PROJECT),
     ("admin.lookup", _("Address lookup"), READERS),
     ("admin.jobs", _("Jobs and problems"), OF_THE_PROJECT),
     ("admin.roles", _("Roles"), OF_THE_PROJECT),

@@ -118,7 +118,7 @@ ROUTES = {
     "POST admin.discard_accounts": may(PROJECT),
     "GET admin.lookup": may(*OF_THE_DOMAIN.who, address="victim@proj.example"),
     "POST admin.lookup_in_full": may(DOMAIN, PROJECT, address="victim@proj.example"),
-    "GET admin.names": OF_THE_PROJECT,
+    "GET admin.freed": OF_THE_PROJECT,
     "GET admin.jobs": OF_THE_PROJECT,
     "POST admin.retry_job": may(PROJECT),
     "POST admin.discard_job": may(PROJECT),

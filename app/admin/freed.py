@@ -6,8 +6,8 @@ from core.database import utc_now
 from core.freed_names import freed_names
 
 
-@blueprint.get("/names")
+@blueprint.get("/freed-names")
 @only_for(*OF_THE_PROJECT)
-def names() -> Page:
+def freed() -> Page:
     """List them, the newest first."""
-    return render("admin/names.html", "admin/_names.html", found=freed_names(after(), utc_now()))
+    return render("admin/freed.html", "admin/_freed.html", found=freed_names(after(), utc_now()))
