@@ -14,6 +14,7 @@ from babel.messages.mofile import write_mo
 from core import letters
 from core.addresses import parse_address
 from core.aliases import switch
+from core.daily import tell_daily
 from core.database import write
 from core.facts import Answer
 from core.fresh import enter_code, send_code
@@ -102,6 +103,7 @@ NOTICES = [
     *("signing-key-in-use", "signing-key-missing"),
     *OF_AN_ACCOUNT,
     *("recipients-changed", "recipient-removed"),
+    "daily",
     *Event,
 ]
 
@@ -157,6 +159,8 @@ def kind(request, ada, alias, now) -> str:
     elif request.param == "problems":
         with write():
             report("sync-person", f"person {ada.id}", "status 503", now, ada)
+    elif request.param == "daily":
+        tell_daily(now)
     elif request.param in list(Event):
         tell_of(Event(request.param), ada, alias, now)
     elif request.param == "relay-refused":
