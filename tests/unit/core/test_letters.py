@@ -10,6 +10,7 @@ import pytest
 
 from core.addresses import parse_address
 from core.aliases import switch
+from core.daily import tell_daily
 from core.database import write
 from core.facts import Answer
 from core.fresh import enter_code, send_code
@@ -98,6 +99,7 @@ NOTICES = [
     *("signing-key-in-use", "signing-key-missing"),
     *OF_AN_ACCOUNT,
     *("recipients-changed", "recipient-removed"),
+    "daily",
     *Event,
 ]
 
@@ -153,6 +155,8 @@ def kind(request, ada, alias, now) -> str:
     elif request.param == "problems":
         with write():
             report("sync-person", f"person {ada.id}", "status 503", now, ada)
+    elif request.param == "daily":
+        tell_daily(now)
     elif request.param in list(Event):
         tell_of(Event(request.param), ada, alias, now)
     elif request.param == "relay-refused":
