@@ -46,6 +46,10 @@ def check(waiver: Waiver, record_secret: str, now: datetime) -> None:
     """Raise WaiverProblem when what is asked for cannot be had, or is there already."""
     if waiver.domain.removed_at is not None:
         raise WaiverProblem(f"{waiver.domain.name} is not served here any more.")
+    if waiver.kind != Kind.GRACE and waiver.domain.closed_at is not None:
+        raise WaiverProblem(
+            f"{waiver.domain.name} gives out no names now: its admins have to prove the domain again."
+        )
     if waiver.kind == Kind.LOCAL_PART:
         _check_name(waiver, record_secret, now)
     elif waiver.ends_at is not None and waiver.ends_at <= now:
