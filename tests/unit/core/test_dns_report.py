@@ -123,7 +123,7 @@ V4_NAME = reverse_name(V4)
 
 
 def addresses(site: Site = SITE, **answers: Reply) -> dict[str, Finding]:
-    """The findings on the relay's addresses, by type. answers: A and AAAA of the relay, PTR, and `host`'s A."""
+    """The findings on the relay's addresses, by type. answers: its A and AAAA, PTR, and `host`'s A."""
     by_name = {(RELAY, "A"): answers.get("A", has(V4)), (RELAY, "AAAA"): answers.get("AAAA", NONE)}
     by_name[V4_NAME, "PTR"] = answers.get("PTR", UNKNOWN)
     by_name["host.example", "A"] = answers.get("host", UNKNOWN)
