@@ -38,7 +38,7 @@ ZONES = {
     "srs.proj.example": OWN,
     "relay.example": OWN,
     "3.2.1.in-addr.arpa": OWN,
-    "8.b.d.0.1.0.0.2.ip6.arpa": OWN,
+    "0.0.6.2.ip6.arpa": OWN,
 }
 ELSEWHERE = {
     "half.example": [LAME, GOOD],
@@ -165,8 +165,13 @@ def test_a_report_goes_round_the_cache_and_falls_silent_when_all_is_right(report
     mx = "@ MX 10 mx.relay.example.\n"
     servers.publish("proj.example", OWN + mx + f'@ {RECORD}\n_dmarc TXT "v=DMARC1; p=none"\n')
     servers.publish("srs.proj.example", OWN + mx + '@ TXT "v=spf1 a:mx.relay.example -all"\n')
-    servers.publish("relay.example", OWN + 'mx A 1.2.3.4\nmx AAAA 2001:db8::4\nmx TXT "v=spf1 a -all"\n')
+    servers.publish("relay.example", OWN + 'mx A 1.2.3.4\nmx AAAA 2600::4\nmx TXT "v=spf1 a -all"\n')
     servers.publish("3.2.1.in-addr.arpa", f"@ NS ns.plain.example.\n4 PTR mx.relay.example.\nns A {GOOD}\n")
 
+    v6 = "4." + "0." * 27 + "0.0.6.2.ip6.arpa."
+    servers.publish("0.0.6.2.ip6.arpa", f"@ NS ns.plain.example.\n{v6} PTR mx.relay.example.\n")
+
     assert errors(report(fresh=False)) == errors(bare)  # the resolver's cache
-    assert errors(report(fresh=True)) == set()
+    fresh = report(fresh=True)
+    assert errors(fresh) == set()
+    assert [one.level for one in fresh.findings if one.what == "ptr"] == [Level.RIGHT, Level.RIGHT]
