@@ -67,6 +67,7 @@ CODE = Limit("code", "20 per hour", person)
 DIRECTORY = Limit("directory", "10 per minute", person)
 REQUESTS = Limit("requests", "10 per hour; 20 per day", person)
 EXPORT = Limit("export", "10 per hour", person)
+DNS = Limit("dns", "20 per minute", visitor)
 LOOKUP = Limit("lookup", "60 per minute", person)
 
 LIMITS: Mapping[str, Limit] = {
@@ -88,6 +89,9 @@ LIMITS: Mapping[str, Limit] = {
     "account.delete": MAIL,
     "waivers.ask": REQUESTS,
     "waivers.withdraw": REQUESTS,
+    "public.check_dns": DNS,
+    "admin.check_dns": LOOKUP,
+    "admin.check_proof": LOOKUP,
     "admin.lookup": LOOKUP,
     "admin.lookup_in_full": LOOKUP,
 }
@@ -99,6 +103,8 @@ FREE = frozenset(
     | {"portal.switch", "portal.give_up", "portal.verify_now"}
     | {"account.choose_language", "account.choose_notices", "account.end_session", "account.end_sessions"}
     | {"admin.grant_waiver", "admin.refuse_waiver", "admin.end_waiver", "admin.audit_values"}
+    | {"admin.add_domain", "admin.change_domain", "admin.remove_domain"}
+    | {"admin.add_domain_admin", "admin.remove_domain_admin", "admin.make_dns_link", "admin.revoke_dns_link"}
     | {"admin.confirm_team", "admin.discard_team", "admin.confirm_accounts", "admin.discard_accounts"}
 )
 """Endpoints whose forms cost nobody else anything, and those of admins, who are trusted that far."""

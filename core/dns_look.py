@@ -27,7 +27,7 @@ class Report:
 
     def count(self, level: Level) -> int:
         """Return how many findings are of a level."""
-        return sum(finding.level is level for finding in self.findings)
+        return sum(finding.level == level for finding in self.findings)
 
 
 def report_on(name: str, settings: Settings, now: datetime, *, fresh: bool = False) -> Report:
