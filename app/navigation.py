@@ -16,6 +16,7 @@ PAGES = frozenset(
     | {"waivers.page", "waivers.new"}
     | {"admin.overview", "admin.waivers", "admin.waiver", "admin.held", "admin.lookup"}
     | {"admin.domains", "admin.new_domain", "admin.domain", "admin.domain_rules", "admin.dns"}
+    | {"admin.dns_zone", "public.dns_page", "public.dns_zone"}
     | {"admin.audit", "admin.audit_entry", "admin.audit_export"}
 )
 """The endpoints to which a sign-in may lead back."""

@@ -207,7 +207,7 @@ def _identity_named(directory: Directory, name: str, issuer: str, deadline: Dead
         email = row.person.sign_in_email if row.person.sign_in_email_proven else None
         account = directory.resolve(row.subject, deadline, issuer=row.issuer, email=email).account
         if account is not None and account.name == name:
-            return row  # type: ignore[no-any-return]
+            return row
     raise DomainProblem(f"It is not confirmed now that {name} is the person who signed in here. Try again.")
 
 

@@ -14,7 +14,7 @@ from publicsuffixlist import PublicSuffixList
 
 from core.addresses import AddressError, parse_address, to_ascii_domain
 from core.audit import Actor, record
-from core.database import database, write
+from core.database import connection, database, write
 from core.models import Alias, Domain, DomainTeam, RoleGrant, RoleTeam
 from core.secrets import new_token
 from core.settings import Settings, split_host_port
@@ -100,6 +100,16 @@ class Rules:
         names = tuple(row.team for row in teams)
         flags = (domain.coc_required, domain.automatic, domain.grace_days, domain.dmarc_policy)
         return cls(names, *flags)
+
+
+def dmarc_policies() -> dict[str, str]:
+    """Return the strictest DMARC policies that admins let be followed for authors of some domains.
+
+    Raises the database's errors.
+    """
+    with connection():
+        chosen = Domain.select().where(Domain.dmarc_policy.is_null(False), Domain.removed_at.is_null())
+        return {row.name: str(row.dmarc_policy) for row in chosen}
 
 
 def add_domain(
