@@ -106,6 +106,8 @@ FREE = frozenset(
     | {"admin.add_domain", "admin.change_domain", "admin.remove_domain"}
     | {"admin.add_domain_admin", "admin.remove_domain_admin", "admin.make_dns_link", "admin.revoke_dns_link"}
     | {"admin.confirm_team", "admin.discard_team", "admin.confirm_accounts", "admin.discard_accounts"}
+    | {"admin.grant_role", "admin.revoke_role", "admin.revoke_team_role"}
+    | {"admin.retry_job", "admin.discard_job"}
 )
 """Endpoints whose forms cost nobody else anything, and those of admins, who are trusted that far."""
 

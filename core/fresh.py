@@ -14,7 +14,7 @@ from core.roles import first_recipient
 from core.secrets import derive_key, equal, keyed_hash
 
 FRESH_FOR = timedelta(minutes=10)
-FORM_LASTS = timedelta(hours=1)
+FORM_LASTS = timedelta(minutes=30)
 """The same where a long form was opened after a fresh sign-in, so that nothing typed is lost."""
 CODE_LASTS = timedelta(minutes=15)
 CODE_AGAIN_AFTER = timedelta(minutes=1)

@@ -27,7 +27,10 @@ MENU = (
     ("admin.waivers", _("Waivers"), READERS),
     ("admin.domains", _("Domains"), READERS),
     ("admin.held", _("Held readings"), OF_THE_PROJECT),
+    ("admin.freed", _("Freed names"), OF_THE_PROJECT),
     ("admin.lookup", _("Address lookup"), READERS),
+    ("admin.jobs", _("Jobs and problems"), OF_THE_PROJECT),
+    ("admin.roles", _("Roles"), OF_THE_PROJECT),
     ("admin.audit", _("Record"), OF_THE_PROJECT),
 )
 """The pages that the navigation shows, and to whom."""

@@ -121,13 +121,13 @@ def add_domain_admin(domain_id: int) -> Page:
     return _do(row, add, _("%(name)s is an admin of the domain now.", name=name))
 
 
-@blueprint.post(f"{DOMAIN}/admins/<int(max=2147483647):grant_id>/remove")
+@blueprint.post(f"{DOMAIN}/admins/<int(max=2147483647):admin_id>/remove")
 @only_for(Role.PROJECT_ADMIN)
 @needs_fresh_sign_in("admin.domain")
-def remove_domain_admin(domain_id: int, grant_id: int) -> Page:
+def remove_domain_admin(domain_id: int, admin_id: int) -> Page:
     """Take the role from an admin of the domain."""
     row = _decided(domain_id)
-    if not domain_admin.remove_admin(actor(), row, grant_id, utc_now()):
+    if not domain_admin.remove_admin(actor(), row, admin_id, utc_now()):
         abort(404)
     return _do(row, lambda: None, _("Taken back."))
 

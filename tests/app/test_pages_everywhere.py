@@ -38,7 +38,7 @@ def addresses(portal: Portal, owner: Owner, method: str) -> dict[str, str]:
         "filename": "built/app.css",
         "run_id": "x",
         "domain_id": owner.alias.domain_id,
-        "grant_id": 1,
+        "admin_id": 1,
     }
     odd = {
         "alias_id": 2**31 - 1,
@@ -48,7 +48,7 @@ def addresses(portal: Portal, owner: Owner, method: str) -> dict[str, str]:
         "filename": "x",
         "run_id": "y",
     }
-    odd |= {"domain_id": 2**31 - 1, "grant_id": 0}
+    odd |= {"domain_id": 2**31 - 1, "admin_id": 0}
     odd |= {"session_id": 0, "waiver_id": 2**31 - 1}
     found = {}
     with app.test_request_context():
