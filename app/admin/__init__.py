@@ -4,6 +4,15 @@ from app.admin import audit, dns, domains, freed, held, jobs, lookup, overview, 
 from app.admin.blueprint import blueprint
 
 __all__ = [
-    *("audit", "blueprint", "dns", "domains", "freed", "held", "jobs", "lookup", "overview"),
-    *("roles", "waivers"),
+    "audit",
+    "blueprint",
+    "dns",
+    "domains",
+    "freed",
+    "held",
+    "jobs",
+    "lookup",
+    "overview",
+    "roles",
+    "waivers",
 ]
