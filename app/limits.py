@@ -69,6 +69,7 @@ REQUESTS = Limit("requests", "10 per hour; 20 per day", person)
 CHANGES = Limit("changes", "300 per hour", person)
 """Generous: each change leaves an entry in the history, and no more than that."""
 EXPORT = Limit("export", "10 per hour", person)
+DNS = Limit("dns", "20 per minute", visitor)
 LOOKUP = Limit("lookup", "60 per minute", person)
 
 LIMITS: Mapping[str, Limit] = {
@@ -97,6 +98,9 @@ LIMITS: Mapping[str, Limit] = {
     "account.delete": MAIL,
     "waivers.ask": REQUESTS,
     "waivers.withdraw": REQUESTS,
+    "public.check_dns": DNS,
+    "admin.check_dns": LOOKUP,
+    "admin.check_proof": LOOKUP,
     "admin.lookup": LOOKUP,
     "admin.lookup_in_full": LOOKUP,
 }
@@ -106,6 +110,8 @@ FREE = frozenset(
     {"auth.sign_out", "public.choose_language"}
     | {"account.choose_language", "account.choose_notices", "account.end_session", "account.end_sessions"}
     | {"admin.grant_waiver", "admin.refuse_waiver", "admin.end_waiver", "admin.audit_values"}
+    | {"admin.add_domain", "admin.change_domain", "admin.remove_domain"}
+    | {"admin.add_domain_admin", "admin.remove_domain_admin", "admin.make_dns_link", "admin.revoke_dns_link"}
     | {"admin.confirm_team", "admin.discard_team", "admin.confirm_accounts", "admin.discard_accounts"}
     | {"admin.grant_role", "admin.revoke_role", "admin.revoke_team_role"}
     | {"admin.retry_job", "admin.discard_job"}

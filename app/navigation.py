@@ -16,6 +16,8 @@ PAGES = frozenset(
     | {"auth.again", "account.page", "account.export", "account.leave", "account.gone"}
     | {"waivers.page", "waivers.new"}
     | {"admin.overview", "admin.waivers", "admin.waiver", "admin.held", "admin.lookup"}
+    | {"admin.domains", "admin.new_domain", "admin.domain", "admin.domain_rules", "admin.dns"}
+    | {"admin.dns_zone", "public.dns_page", "public.dns_zone"}
     | {"admin.audit", "admin.audit_entry", "admin.audit_export", "admin.roles", "admin.jobs", "admin.freed"}
 )
 """The endpoints to which a sign-in may lead back."""

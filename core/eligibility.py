@@ -41,6 +41,7 @@ class DomainRules:
     """What a domain asks for."""
 
     verified: bool
+    """It is proven, and gives out new names (`core.domain_proof`)."""
     coc_required: bool
     teams: Sequence[str]
     """Membership in one of them is enough, directly or through a sub-team."""

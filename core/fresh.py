@@ -15,6 +15,8 @@ from core.secrets import derive_key, equal, keyed_hash
 from core.translation import N_, ToldError
 
 FRESH_FOR = timedelta(minutes=10)
+FORM_LASTS = timedelta(minutes=30)
+"""The same where a long form was opened after a fresh sign-in, so that nothing typed is lost."""
 CODE_LASTS = timedelta(minutes=15)
 CODE_AGAIN_AFTER = timedelta(minutes=1)
 MAX_TRIES = 5

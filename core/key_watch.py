@@ -9,7 +9,8 @@ import dns.resolver
 
 from core.audit import Actor
 from core.database import connection, write
-from core.domains import TxtOutcome, look_up_texts, uses_of
+from core.dns_asking import Outcome
+from core.domains import look_up_texts, uses_of
 from core.models import DkimKey
 from core.notices import tell_ops
 from core.settings import Settings
@@ -31,28 +32,28 @@ def check_keys(actor: Actor, settings: Settings, resolver: dns.resolver.Resolver
         with connection():
             if state_of(key) is State.IN_USE:
                 _watch(key, outcome, now)
-            elif outcome is TxtOutcome.FOUND and open_key(key, settings.record_secret) is not None:
+            elif outcome is Outcome.FOUND and open_key(key, settings.record_secret) is not None:
                 put_in_use(actor, key, now)
 
 
-def look_for_key(key: DkimKey, resolver: dns.resolver.Resolver) -> TxtOutcome:
+def look_for_key(key: DkimKey, resolver: dns.resolver.Resolver) -> Outcome:
     """Look whether DNS shows a key; network work, writes nothing."""
     texts = look_up_texts(resolver, key.record_name)
     if texts is None:
-        return TxtOutcome.UNKNOWN
-    return TxtOutcome.FOUND if is_shown(key, texts) else TxtOutcome.ABSENT
+        return Outcome.UNKNOWN
+    return Outcome.FOUND if is_shown(key, texts) else Outcome.ABSENT
 
 
-def _watch(key: DkimKey, outcome: TxtOutcome, now: datetime) -> None:
+def _watch(key: DkimKey, outcome: Outcome, now: datetime) -> None:
     """Note whether DNS shows a key in use; when it is missing for long, tell the ops address once a day."""
     this = DkimKey.id == key.id
-    if outcome is TxtOutcome.FOUND and key.missing_since is not None:
+    if outcome is Outcome.FOUND and key.missing_since is not None:
         with write():
             DkimKey.update(missing_since=None).where(this).execute()
-    elif outcome is TxtOutcome.ABSENT and key.missing_since is None:
+    elif outcome is Outcome.ABSENT and key.missing_since is None:
         with write():
             DkimKey.update(missing_since=now).where(this, DkimKey.missing_since.is_null()).execute()
-    elif outcome is TxtOutcome.ABSENT and now - key.missing_since >= MISSING_FOR:
+    elif outcome is Outcome.ABSENT and now - key.missing_since >= MISSING_FOR:
         with write():
             day = f"{now:%Y-%m-%d}"
             tell_ops("signing-key-missing", None, {"key": key.id}, f"signing-key-missing:{key.id}:{day}", now)

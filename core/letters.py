@@ -20,6 +20,8 @@ from core.admin_overview import waiting_for
 from core.alias_recipients import aliases_with, is_deliverable, rows_of
 from core.daily import DAILY
 from core.delivery import why_refused
+from core.domain_proof import CLOSED, CLOSES_AFTER, MISSING
+from core.domains import verification_record
 from core.eligibility import Condition, settled_conditions
 from core.facts import Answer
 from core.fresh import CODE, CODE_LASTS, code_key, code_of
@@ -216,10 +218,22 @@ def _facts(notice: Notice, settings: Settings, now: datetime) -> dict[str, Any] 
     if notice.kind in _OF_A_LIFE:
         facts |= _of_a_life(facts, _language(notice), now)
     facts |= _of_mail(notice, facts)
+    if notice.kind in (MISSING, CLOSED):
+        facts |= _of_proof(facts["domain"], settings)
     if "old_key" in facts:
         facts["until"] = record_needed_until(facts["old_key"])
     secret = _secret_of(notice, facts, settings, now)
     return None if secret is None else facts | secret
+
+
+def _of_proof(domain: Domain, settings: Settings) -> dict[str, Any]:
+    """Say of a domain whose record is missing since when, which record that is, and what follows when."""
+    since = domain.proof_missing_since
+    return {
+        "since": f"{since:%Y-%m-%d %H:%M} UTC",
+        "closes": f"{since + CLOSES_AFTER:%Y-%m-%d}",
+        "txt": verification_record(domain, settings.verification_prefix),
+    }
 
 
 def _still_matters(notice: Notice, facts: dict[str, Any], now: datetime) -> bool:
@@ -228,6 +242,10 @@ def _still_matters(notice: Notice, facts: dict[str, Any], now: datetime) -> bool
         return _is_still_so(notice.kind, facts, now)
     if notice.kind == "signing-key-missing":
         return facts["key"].missing_since is not None
+    if notice.kind == MISSING:
+        return facts["domain"].proof_missing_since is not None and facts["domain"].closed_at is None
+    if notice.kind == CLOSED:
+        return facts["domain"].closed_at is not None
     if notice.kind == "waiver-asked":
         return bool(facts["waiver"].state == "asked")
     return True

@@ -64,6 +64,20 @@ class Domain(Table):
     automatic = BooleanField(default=False)
     """Whether members get their address without claiming it."""
     added_at = UtcDateTimeField()
+    proof_looked_at = UtcDateTimeField(null=True)
+    """When its record was last looked for (`core.domain_proof`)."""
+    proof_said = CharField(10, null=True)
+    """What DNS said then: `found`, `absent` or `unknown`."""
+    proof_missing_since = UtcDateTimeField(null=True)
+    """When DNS first said clearly that the record is not there; None since it was last found."""
+    closed_at = UtcDateTimeField(null=True)
+    """Since when it gives out no new names, because the record was missing for so long."""
+    waits_for_admin = BooleanField(default=False)
+    """Gives out no names before one of its admins has a working mailbox."""
+    dmarc_policy = CharField(10, null=True)
+    """The strictest DMARC policy that is followed for its authors; None leaves it to DNS and the settings."""
+    dns_link_nonce = CharField(64, null=True)
+    """Goes into the link to its DNS page that needs no sign-in; None while there is none."""
 
 
 class DomainTeam(Table):

@@ -40,7 +40,7 @@ def tell_person(
 
 
 def tell_admins(
-    domain: Domain, kind: str, person: Person, ids: Mapping[str, int], key: str, now: datetime
+    domain: Domain, kind: str, person: Person | None, ids: Mapping[str, int], key: str, now: datetime
 ) -> None:
     """Write to each admin of a domain, else to the ops address. In a transaction."""
     admins = admin_recipients(domain)

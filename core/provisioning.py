@@ -122,6 +122,8 @@ def _without_an_address() -> list[int]:
             Domain.automatic == True,  # noqa: E712 -- SQL
             Domain.verified_at.is_null(False),
             Domain.removed_at.is_null(),
+            Domain.closed_at.is_null(),
+            Domain.waits_for_admin == False,  # noqa: E712 -- SQL
             Membership.holds == True,  # noqa: E712 -- SQL
             ~fn.EXISTS(has_one),
         )

@@ -156,6 +156,14 @@ class Settings(BaseSettings):
     resolver: str | None = Field(
         default=None, description="`address:port` of the DNS resolver. Without it, the system's resolvers."
     )
+    verification_prefix: str = Field(
+        default="waypost-site-verification=",
+        description="What stands before the token in the TXT record that proves a domain. Keep the one of an "
+        "older service, such as `forward-email-site-verification=`, to keep its records.",
+    )
+    name_server_port: int = Field(
+        default=53, ge=1, le=65535, description="Port of other DNS servers. Anything but 53 is for tests."
+    )
     portal_proxies: CommaList = Field(
         default=["127.0.0.0/8", "::1/128"],
         description="Networks of the reverse proxies before the portal: what they write into X-Forwarded-For "
@@ -284,6 +292,13 @@ class Settings(BaseSettings):
             return None if value is None else parse_address(value).text
         except AddressError as error:
             raise ValueError(f"must be a mail address ({error})") from None
+
+    @field_validator("verification_prefix")
+    @classmethod
+    def _prefix(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,60}=", value):
+            raise ValueError("must be letters, digits, dots and hyphens that end with an equals sign")
+        return value
 
     @field_validator("contact_matrix")
     @classmethod

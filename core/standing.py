@@ -62,7 +62,8 @@ def _waivers(people: Iterable[int]) -> dict[int, dict[int, datetime | None]]:
 
 def rules_of(domain: Domain, teams: tuple[str, ...]) -> DomainRules:
     """Put a domain's row and its teams into the form in which rules are decided."""
-    verified = domain.verified_at is not None and domain.removed_at is None
+    open_now = domain.closed_at is None and not domain.waits_for_admin
+    verified = domain.verified_at is not None and domain.removed_at is None and open_now
     return DomainRules(verified, domain.coc_required, teams, domain.id)
 
 

@@ -47,6 +47,11 @@ def check(waiver: Waiver, record_secret: str, now: datetime) -> None:
     """Raise WaiverProblem when what is asked for cannot be had, or is there already."""
     if waiver.domain.removed_at is not None:
         raise WaiverProblem(N_("%(domain)s is not served here any more."), domain=waiver.domain.name)
+    if waiver.kind != Kind.GRACE and waiver.domain.closed_at is not None:
+        raise WaiverProblem(
+            N_("%(domain)s gives out no names now: its admins have to prove the domain again."),
+            domain=waiver.domain.name,
+        )
     if waiver.kind == Kind.LOCAL_PART:
         _check_name(waiver, record_secret, now)
     elif waiver.ends_at is not None and waiver.ends_at <= now:

@@ -15,6 +15,7 @@ import structlog
 from core.addresses import to_ascii_domain
 from core.alias_table import open_alias_table
 from core.delivery import record
+from core.domains import dmarc_policies
 from core.routing import AliasTable
 from core.secrets import derive_key
 from core.settings import Settings, split_host_port
@@ -58,7 +59,7 @@ class Relay:
 
     slot: which of the processes on this machine. table: opens the alias table; None takes the one of
     the settings. sink: takes the counts. marks: kept in step by Valkey unless given. keys: reads the
-    signing keys instead of `core.signing_keys`.
+    signing keys instead of `core.signing_keys`, and policies the DMARC policies instead of `core.domains`.
     """
 
     def __init__(
@@ -71,12 +72,15 @@ class Relay:
         sink: Sink = record,
         marks: SharedMarks | None = None,
         keys: Load | None = None,
+        policies: Callable[[], dict[str, str]] | None = None,
     ) -> None:
         self.limits = limits or limits_of(settings)
         self._marks = marks if marks is not None else ValkeyMarks(settings.broker_url, _name(settings, slot))
         self._executor = ThreadPoolExecutor(1, "database")
         self._signers = ThreadPoolExecutor(2, "signing")
         self._keyring = Keyring(keys or (lambda: keys_in_use(settings.record_secret)))
+        self._policies = policies or (dmarc_policies if keys is None else dict)
+        self._configured = trust_of(settings).overrides
         self._pool = Pool(_opening(settings), self.limits, _own_ports(settings))
         self._listeners: list[asyncio.Server] = []
         self._chores: list[asyncio.Task[None]] = []
@@ -202,10 +206,16 @@ class Relay:
                 await self._read_keys()
 
     async def _read_keys(self) -> None:
+        """Read what admins change now and then: signing keys, and the DMARC policies of domains."""
         try:
             await asyncio.get_running_loop().run_in_executor(self._executor, self._keyring.refresh)
+            found = await asyncio.get_running_loop().run_in_executor(self._executor, self._policies)
         except Exception as error:  # noqa: BLE001  # those from before stay good, mail goes on
             faults.report("signing keys", error)
+            return
+        overrides = self.service.authentication.trust.overrides
+        overrides.clear()
+        overrides.update({name: dmarc.Policy(policy) for name, policy in found.items()} | self._configured)
 
     def _log_traffic(self) -> None:
         """Say in one line how much went by; nothing of whom."""

@@ -11,7 +11,7 @@ from peewee import DatabaseError
 from rq import get_current_job
 from rq.job import Job as RqJob
 
-from core import outbox, provisioning, runtime, sync, team_sync, upkeep
+from core import domain_proof, outbox, provisioning, runtime, sync, team_sync, upkeep
 from core.audit import Actor
 from core.daily import tell_daily
 from core.database import connection, utc_now, write
@@ -128,6 +128,11 @@ def check_signing_keys() -> None:
     """Look whether DNS shows the keys that sign; one that waited for it comes into use."""
     settings = _begin()
     check_keys(Actor("job:check_signing_keys"), settings, resolver_of(settings), utc_now())
+
+
+def check_domains() -> None:
+    """Look for the record that proves a domain: once a day, and hourly as long as the domain waits for it."""
+    domain_proof.check_domains(Actor("job:check_domains"), _begin(), utc_now())
 
 
 def report_failure(job: RqJob, kind: type[BaseException], error: BaseException, _trace: object) -> bool:

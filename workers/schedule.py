@@ -26,6 +26,7 @@ EVERY = {
     Job.KEEP_UP: (jobs.keep_up, 3600),
     Job.SWEEP: (jobs.sweep, 3600),
     Job.CHECK_SIGNING_KEYS: (jobs.check_signing_keys, 600),
+    Job.CHECK_DOMAINS: (jobs.check_domains, 3600),
 }
 """Job: its function and the seconds between two runs; each runs when this process starts, too."""
 

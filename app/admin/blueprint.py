@@ -25,6 +25,7 @@ OF_THE_PROJECT = (Role.PROJECT_ADMIN, Role.AUDITOR)
 MENU = (
     ("admin.overview", _("What waits"), READERS),
     ("admin.waivers", _("Waivers"), READERS),
+    ("admin.domains", _("Domains"), READERS),
     ("admin.held", _("Held readings"), OF_THE_PROJECT),
     ("admin.freed", _("Freed names"), OF_THE_PROJECT),
     ("admin.lookup", _("Address lookup"), READERS),

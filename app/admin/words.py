@@ -2,8 +2,10 @@
 
 from flask_babel import lazy_gettext as _
 
+from core.dns_asking import Outcome
 from core.eligibility import Condition
 from core.facts import Answer
+from core.models import Domain
 from core.roles import Role
 from core.route_steps import Hosts
 from core.routing import Entitlement, Fate, Hold, Switch
@@ -30,6 +32,23 @@ HELD_FACTS = {
     "coc_signed": _("the Code of Conduct is not signed any more"),
     "not_suspended": _("the account is suspended"),
 }
+
+SAID = {
+    Outcome.FOUND: _("the record is there."),
+    Outcome.ABSENT: _("the record is not there."),
+    Outcome.UNKNOWN: _("DNS gave no clear answer, which changes nothing."),
+}
+"""What DNS said of the record that proves a domain."""
+
+
+def proof_of(domain: Domain) -> tuple[str, object]:
+    """Return colour and words for how the proof of a domain stands."""
+    if domain.verified_at is None:
+        return "caution", _("not proven yet")
+    if domain.closed_at is not None:
+        return "negative", _("not proven any more")
+    return ("caution", _("record missing")) if domain.proof_missing_since else ("positive", _("proven"))
+
 
 ROLES = {
     Role.PROJECT_ADMIN: _("Admin of the project"),

@@ -53,6 +53,7 @@ def outside() -> Iterator[PretendServers]:
 def portal_settings(outside: PretendServers, database_url: str, folder: Path, **more: str) -> Settings:
     """Settings of a portal in this world. There is no broker: the portal must do without."""
     port = free_port()
+    resolver_host, resolver_port = outside.resolver.address
     values = {
         "secret_key": "the secret key of the portal 12345",
         "record_secret": "the record secret of the portal 12",
@@ -67,6 +68,7 @@ def portal_settings(outside: PretendServers, database_url: str, folder: Path, **
         "state_dir": str(folder / "state"),
         "relay_socket": str(folder / "relay.sock"),
         "log_level": "WARNING",
+        "resolver": f"{resolver_host}:{resolver_port}",
         "openid_provider_url": outside.ubuntu_one.url,
         "openid_endpoint": outside.ubuntu_one.endpoint,
         "openid_claimed_id_prefix": outside.ubuntu_one.identifier_prefix,

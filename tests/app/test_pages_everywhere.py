@@ -37,6 +37,8 @@ def addresses(portal: Portal, owner: Owner, method: str) -> dict[str, str]:
         "name": "ubuntu.com",
         "filename": "built/app.css",
         "run_id": "x",
+        "domain_id": owner.alias.domain_id,
+        "admin_id": 1,
     }
     odd = {
         "alias_id": 2**31 - 1,
@@ -46,6 +48,7 @@ def addresses(portal: Portal, owner: Owner, method: str) -> dict[str, str]:
         "filename": "x",
         "run_id": "y",
     }
+    odd |= {"domain_id": 2**31 - 1, "admin_id": 0}
     odd |= {"session_id": 0, "waiver_id": 2**31 - 1}
     found = {}
     with app.test_request_context():

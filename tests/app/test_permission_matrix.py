@@ -118,6 +118,24 @@ ROUTES = {
     "POST admin.discard_accounts": may(PROJECT),
     "GET admin.lookup": may(*OF_THE_DOMAIN.who, address="victim@proj.example"),
     "POST admin.lookup_in_full": may(DOMAIN, PROJECT, address="victim@proj.example"),
+    "GET public.dns_page": may(),
+    "POST public.check_dns": may(),
+    "GET public.dns_zone": may(),
+    "GET admin.domains": READERS,
+    "GET admin.new_domain": may(PROJECT, fresh=True),
+    "POST admin.add_domain": may(PROJECT, fresh=True),
+    "GET admin.domain": OF_THE_DOMAIN,
+    "POST admin.check_proof": may(DOMAIN, PROJECT),
+    "GET admin.domain_rules": may(DOMAIN, PROJECT, fresh=True),
+    "POST admin.change_domain": may(DOMAIN, PROJECT, fresh=True),
+    "POST admin.add_domain_admin": may(PROJECT, fresh=True),
+    "POST admin.remove_domain_admin": may(PROJECT, fresh=True),
+    "POST admin.make_dns_link": may(DOMAIN, PROJECT),
+    "POST admin.revoke_dns_link": may(DOMAIN, PROJECT),
+    "POST admin.remove_domain": may(PROJECT, fresh=True, name="not.the.name"),
+    "GET admin.dns": OF_THE_DOMAIN,
+    "POST admin.check_dns": OF_THE_DOMAIN,
+    "GET admin.dns_zone": OF_THE_DOMAIN,
     "GET admin.freed": OF_THE_PROJECT,
     "GET admin.jobs": OF_THE_PROJECT,
     "POST admin.retry_job": may(PROJECT),
@@ -154,6 +172,7 @@ def world(
     (folder / "waypost.db").write_bytes(migrated_sqlite_file.read_bytes())
     own = {"state_dir": folder / "state", "relay_socket": folder / "relay.sock"}
     away = {"launchpad_api_url": "http://127.0.0.1:9", "openid_provider_url": "http://127.0.0.1:9"}
+    away["resolver"] = "127.0.0.1:9"
     url = {"database_url": f"sqlite:///{folder}/waypost.db"}
     settings = settings_of_all_tests.model_copy(update=own | away | url)
     app = create_app(settings)
@@ -174,6 +193,7 @@ def _arrange() -> tuple[dict[str, Person], Person, dict[str, object]]:
     }
     victim = make_member(now, "victim")
     grant(OPERATOR, ISSUER, "spare", Role.PROJECT_ADMIN, None, now)
+    grant(OPERATOR, ISSUER, "spare-of-domain", Role.DOMAIN_ADMIN, domain, now)
     grant_to_team(OPERATOR, "spare-admins", Role.AUDITOR, None, now)
     recipient = Recipient.get(Recipient.person == victim)
     with write():
@@ -193,6 +213,8 @@ def _arrange() -> tuple[dict[str, Person], Person, dict[str, object]]:
             "grant_id": RoleGrant.get(RoleGrant.subject == "spare").id,
             "role_team_id": RoleTeam.get().id,
             "entry_id": AuditEntry.select().first().id,
+            "domain_id": domain.id,
+            "admin_id": RoleGrant.get(RoleGrant.subject == "spare-of-domain").id,
             "name": domain.name,
             "token": "none",
             "run_id": "none",
@@ -202,8 +224,9 @@ def _arrange() -> tuple[dict[str, Person], Person, dict[str, object]]:
 
 
 @pytest.fixture(autouse=True)
-def _this_database(world: World) -> None:
+def _this_database(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     runtime.prepare(world.settings)
+    monkeypatch.setattr("core.domains.DNS_SECONDS", 0.05)  # there is no DNS
 
 
 @contextmanager

@@ -177,3 +177,38 @@ def test_a_missing_setting_stops_the_command_with_its_name() -> None:
     assert result.returncode == 78
     assert "DATABASE_URL is not set" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_check_tells_errors_and_what_was_expected(
+    waypost: Waypost, outside: PretendServers, now: object
+) -> None:
+    make_domain(now)
+    bad = waypost("domain", "check", "proj.example")
+    outside.resolver.add("proj.example", "MX", "10 mx.proj.example.")
+    better = waypost("domain", "check", "proj.example")
+    outside.resolver.remove("proj.example")
+
+    assert bad.returncode == 1, bad.stderr
+    assert "ERROR\tproj.example MX: There is no MX record" in bad.stdout
+    assert "\texpected: proj.example. IN MX 10 mx.proj.example.\n" in bad.stdout
+    assert "RIGHT\tproj.example MX: Mail goes to the relay." in better.stdout
+    assert "none of Waypost's domains" in waypost("domain", "check", "elsewhere.example").stderr
+
+
+def test_a_domain_is_removed_only_when_its_name_is_typed(waypost: Waypost, now: object) -> None:
+    make_domain(now)
+
+    assert waypost("domain", "remove", "proj.example", typed="proj\n").returncode != 0
+    assert Domain.get().removed_at is None
+    assert waypost("domain", "remove", "Proj.example", typed="proj.example\n").returncode == 0
+    assert Domain.get().removed_at is not None
+    assert waypost("domain", "remove", "proj.example", "--yes").returncode != 0
+
+
+def test_the_token_of_a_record_that_is_there_can_be_kept(waypost: Waypost) -> None:
+    added = waypost("domain", "add", "proj.example", "--team", "a", "--token", "Kept-from_before")
+    senseless = waypost("domain", "add", "other.example", "--team", "a", "--token", 'a"b')
+
+    assert added.stdout == 'proj.example TXT "waypost-site-verification=Kept-from_before"\n'
+    assert senseless.returncode != 0
+    assert Domain.select().count() == 1

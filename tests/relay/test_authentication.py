@@ -191,6 +191,27 @@ async def test_the_operator_may_only_mark(sealing, change):
         assert "dmarc=fail" in results(w)
 
 
+async def test_an_admin_may_soften_what_a_domain_of_ours_asks_for(settings):
+    policies = {"bank.example": "quarantine"}
+    async with World(settings, read_keys_every=0.05) as w:
+        w.resolver.records["_dmarc.bank.example", "TXT"] = [f'"{REJECT}"']
+        w.resolver.records["bank.example", "TXT"] = ['"v=spf1 ip4:127.0.0.1 -all"']
+        await w.relay(keys=list, policies=lambda: policies)
+        assert (await send(w, from_bank())).startswith("250")
+        policies.clear()
+        await asyncio.sleep(2.5)
+        assert (await send(w, from_bank())).startswith("550 5.7.1")
+
+
+async def test_what_the_operator_says_of_a_domain_outweighs_what_an_admin_says(settings):
+    async with World(settings) as w:
+        w.resolver.records["_dmarc.bank.example", "TXT"] = [f'"{REJECT}"']
+        w.resolver.records["bank.example", "TXT"] = ['"v=spf1 ip4:127.0.0.1 -all"']
+        strict = {"dmarc_overrides": ["bank.example=reject"]}
+        await w.relay(keys=list, policies=lambda: {"bank.example": "none"}, settings=strict)
+        assert (await send(w, from_bank())).startswith("550 5.7.1")
+
+
 async def test_it_can_be_switched_off(sealing):
     async with sealing(mail_authentication="off") as w:
         forged = b"Authentication-Results: mx.proj.example; dmarc=pass\r\n"

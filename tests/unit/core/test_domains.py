@@ -8,13 +8,13 @@ import pytest
 from core import domains
 from core.addresses import AddressError
 from core.audit import OPERATOR, first_fault
+from core.dns_asking import Outcome
+from core.domain_proof import look_for_record
 from core.domains import (
     DomainExists,
-    TxtOutcome,
     add_domain,
     find_domain,
     is_ours,
-    look_for_record,
     make_resolver,
     mark_verified,
     verification_record,
@@ -24,6 +24,7 @@ from devtools.resolver import PretendResolver, Trouble
 from tests.support.threads import at_once
 
 NAME = "proj.example"
+PREFIX = "waypost-site-verification="
 
 
 @pytest.fixture(scope="module")
@@ -51,46 +52,46 @@ def domain() -> Domain:
 
 @pytest.fixture
 def look(zone, domain):
-    return lambda: look_for_record(domain, make_resolver(zone.address))
+    return lambda: look_for_record(domain, make_resolver(zone.address), PREFIX).outcome
 
 
 RECORD = "waypost-site-verification=Token-123_abc"
 
 
 def test_the_record_is_the_prefix_and_the_token(domain):
-    assert verification_record(domain) == RECORD
+    assert verification_record(domain, PREFIX) == RECORD
 
 
 @pytest.mark.parametrize("name", [NAME, f"_waypost.{NAME}"])
 def test_the_record_counts_at_both_places(look, zone, name):
     zone.add(name, "TXT", RECORD)
 
-    assert look() is TxtOutcome.FOUND
+    assert look() is Outcome.FOUND
 
 
 def test_the_record_counts_among_others(look, zone):
     zone.add(NAME, "TXT", "v=spf1 -all", "other-site-verification=1", RECORD, "v=DMARC1; p=none")
 
-    assert look() is TxtOutcome.FOUND
+    assert look() is Outcome.FOUND
 
 
 def test_the_strings_of_one_record_are_joined_with_nothing_between(look, zone):
     zone.add(NAME, "TXT", '"waypost-site-veri" "fication=Token" "-123_abc"')
 
-    assert look() is TxtOutcome.FOUND
+    assert look() is Outcome.FOUND
 
 
 def test_the_record_counts_behind_an_alias(look, zone):
     zone.add(f"_waypost.{NAME}", "CNAME", "elsewhere.example.")
     zone.add("elsewhere.example", "TXT", RECORD)
 
-    assert look() is TxtOutcome.FOUND
+    assert look() is Outcome.FOUND
 
 
 def test_the_record_counts_in_an_answer_too_long_for_udp(look, zone):
     zone.add(NAME, "TXT", *[f"{number:03d}" * 60 for number in range(40)], RECORD)
 
-    assert look() is TxtOutcome.FOUND
+    assert look() is Outcome.FOUND
 
 
 @pytest.mark.parametrize(
@@ -109,29 +110,29 @@ def test_the_record_counts_in_an_answer_too_long_for_udp(look, zone):
 def test_anything_but_the_exact_record_is_absent(look, zone, text):
     zone.add(NAME, "TXT", text)
 
-    assert look() is TxtOutcome.ABSENT
+    assert look() is Outcome.ABSENT
 
 
 def test_the_record_over_two_records_is_absent(look, zone):
     zone.add(NAME, "TXT", "waypost-site-verification=", "Token-123_abc")
 
-    assert look() is TxtOutcome.ABSENT
+    assert look() is Outcome.ABSENT
 
 
 def test_a_domain_without_txt_records_is_absent(look, zone):
     zone.add(NAME, "MX", "10 mx.proj.example.")
 
-    assert look() is TxtOutcome.ABSENT
+    assert look() is Outcome.ABSENT
 
 
 def test_a_domain_that_is_not_in_dns_is_absent(look):
-    assert look() is TxtOutcome.ABSENT
+    assert look() is Outcome.ABSENT
 
 
 def test_the_record_of_another_name_does_not_count(look, zone):
     zone.add("elsewhere.example", "TXT", RECORD)
 
-    assert look() is TxtOutcome.ABSENT
+    assert look() is Outcome.ABSENT
 
 
 @pytest.mark.parametrize(
@@ -141,7 +142,7 @@ def test_the_record_of_another_name_does_not_count(look, zone):
 def test_dns_in_trouble_at_one_place_is_unknown(look, zone, trouble, name):
     zone.trouble(name, trouble)
 
-    assert look() is TxtOutcome.UNKNOWN
+    assert look() is Outcome.UNKNOWN
 
 
 @pytest.mark.parametrize(("name", "good"), [(NAME, f"_waypost.{NAME}"), (f"_waypost.{NAME}", NAME)])
@@ -149,7 +150,7 @@ def test_trouble_at_one_place_does_not_hide_the_record_at_the_other(look, zone, 
     zone.trouble(name, Trouble.SERVFAIL)
     zone.add(good, "TXT", RECORD)
 
-    assert look() is TxtOutcome.FOUND
+    assert look() is Outcome.FOUND
 
 
 def test_a_server_that_says_nothing_is_given_up(look, zone):
@@ -157,14 +158,14 @@ def test_a_server_that_says_nothing_is_given_up(look, zone):
         zone.trouble(name, Trouble.TIMEOUT)
     began = time.monotonic()
 
-    assert look() is TxtOutcome.UNKNOWN
+    assert look() is Outcome.UNKNOWN
     assert time.monotonic() - began < 1.5
 
 
 def test_a_server_that_is_not_there_is_unknown(domain, monkeypatch):
     monkeypatch.setattr(domains, "DNS_SECONDS", 0.2)
 
-    assert look_for_record(domain, make_resolver(("127.0.0.1", 1))) is TxtOutcome.UNKNOWN
+    assert look_for_record(domain, make_resolver(("127.0.0.1", 1)), PREFIX).outcome is Outcome.UNKNOWN
 
 
 def test_only_the_configured_server_is_asked():

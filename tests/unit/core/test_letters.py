@@ -92,11 +92,14 @@ def parse(letter: Letter | None) -> EmailMessage:
 
 OF_AN_ACCOUNT = ("waiver-asked", "waiver-granted", "waiver-refused", "sign-in-code", "account-deleted")
 
+OF_A_DOMAIN = ("domain-record-missing", "domain-closed")
+
 NOTICES = [
     *("verify-recipient", "address-created", "identity-joined", "name-taken-over"),
     *("recipient-failing", "recipient-left-out", "relay-refused", "problems"),
     *("address-made", "address-made-off", "later-ends"),
     *("signing-key-in-use", "signing-key-missing"),
+    *OF_A_DOMAIN,
     *OF_AN_ACCOUNT,
     *("recipients-changed", "recipient-removed"),
     "daily",
@@ -124,8 +127,12 @@ def tell_of(event: Event, ada: Person, alias: Alias, now: datetime) -> None:
 
 
 def tell_of_an_account(kind: str, ada: Person, alias: Alias, now: datetime) -> None:
-    """Put a notice on somebody's account or request into the outbox."""
-    if kind == "sign-in-code":
+    """Put a notice on somebody's account or request, or on a domain's proof, into the outbox."""
+    if kind in OF_A_DOMAIN:
+        closed = now if kind == "domain-closed" else None
+        Domain.update(proof_missing_since=now, closed_at=closed).execute()
+        tell_admins(alias.domain, kind, None, {"domain": alias.domain.id}, "key", now)
+    elif kind == "sign-in-code":
         with write():
             open_session(ada, now, asked_anew=True)
         send_code(Session.get().id, now)
@@ -164,7 +171,7 @@ def kind(request, ada, alias, now) -> str:
     elif request.param.startswith("signing-key-"):
         old, key = [make_key(now, selector) for selector in ("old", "new")]
         tell_ops(request.param, None, {"key": key.id, "old_key": old.id}, "key", now)
-    elif request.param in OF_AN_ACCOUNT:
+    elif request.param in (*OF_A_DOMAIN, *OF_AN_ACCOUNT):
         tell_of_an_account(request.param, ada, alias, now)
     else:
         ids = {"recipient": ada.recipients.get().id, "alias": alias.id}
