@@ -76,11 +76,12 @@ def _decode(data: bytes) -> str:
 
 
 def _separator(texts: Sequence[tuple[int, str]]) -> str:
-    """Find what stands between the cells: that which makes most of them in the first line."""
+    """Find what stands between the cells: that which makes most of them in the first lines."""
     first = texts[0][1] if texts else ""
     if first.lower().startswith("sep="):
         return first[4:5] if first[4:5] in (",", ";", "\t", "|") else ","
-    return max((",", ";", "\t"), key=lambda one: len(_cells(first[:MAX_LINE], one) or ()))
+    begin = [text[:MAX_LINE] for _, text in texts[:20]]
+    return max((",", ";", "\t"), key=lambda one: sum(len(_cells(text, one) or "") for text in begin))
 
 
 def _cells(text: str, separator: str) -> list[str] | None:

@@ -20,6 +20,7 @@ from core.models import ImportLine, ImportRun, by_id
 from core.ownership import NotYours
 from core.paging import Slice, slice_of
 
+JOB = Actor("job:import_file")
 LINES_AT_ONCE = 500
 
 
@@ -35,7 +36,7 @@ class State(StrEnum):
     DONE = "done"
 
 
-def begin(person_id: int, content: bytes, listed_at: datetime | None, now: datetime) -> ImportRun:
+def begin(actor: Actor, content: bytes, listed_at: datetime | None, now: datetime) -> ImportRun:
     """Keep a file that an admin brought, to be judged by a job.
 
     listed_at: how old the list is; None for this moment. Raises FileProblem for one that is empty or too
@@ -47,9 +48,8 @@ def begin(person_id: int, content: bytes, listed_at: datetime | None, now: datet
         raise FileProblem(f"The file is larger than {MAX_OCTETS // 1024 // 1024} MiB. Bring it in parts.")
     with write():
         run = ImportRun.create(
-            person=person_id, made_at=now, listed_at=listed_at or now, content=content, state=State.CHECKING
+            made_at=now, listed_at=listed_at or now, content=content, state=State.CHECKING
         )
-        actor = Actor.person(person_id)
         record(actor, "import-brought", {"import_run": run.id}, {"octets": len(content)}, now)
     return run
 
@@ -66,15 +66,15 @@ def work_on(run_id: int, now: datetime) -> None:
             _bring_in(run, now)
 
 
-def approve(person_id: int, run_id: int, now: datetime) -> ImportRun:
+def approve(actor: Actor, run_id: int, now: datetime) -> ImportRun:
     """Let an import that was judged be brought in. Raises NotYours when there is none that waits for it."""
     with write():
         run = _move(run_id, State.CHECKED, State.RUNNING)
-        record(Actor.person(person_id), "import-approved", {"import_run": run.id}, {"lines": run.lines}, now)
+        record(actor, "import-approved", {"import_run": run.id}, {"lines": run.lines}, now)
     return run
 
 
-def discard(person_id: int, run_id: int, now: datetime) -> None:
+def discard(actor: Actor, run_id: int, now: datetime) -> None:
     """Forget a file that was not brought in. Raises NotYours when it was, or is being so."""
     with write():
         deleted = ImportRun.delete().where(
@@ -82,7 +82,7 @@ def discard(person_id: int, run_id: int, now: datetime) -> None:
         )
         if not deleted.execute():
             raise NotYours("no import that could be forgotten")
-        record(Actor.person(person_id), "import-discarded", {"import_run": run_id}, {}, now)
+        record(actor, "import-discarded", {"import_run": run_id}, {}, now)
 
 
 def unfinished() -> list[int]:
@@ -133,7 +133,6 @@ def _check(run: ImportRun) -> None:
 
 
 def _bring_in(run: ImportRun, now: datetime) -> None:
-    actor = Actor.person(run.person_id) if run.person_id is not None else Actor("job:import")
     verdicts = judge(read_file(bytes(run.content)))
     _set(run, State.RUNNING, lines=len(verdicts), done=0)
 
@@ -142,7 +141,7 @@ def _bring_in(run: ImportRun, now: datetime) -> None:
             _set(run, State.RUNNING, done=ImportRun.done + len(some))
             _store(run, some)
 
-    carry_out(actor, verdicts, run.listed_at, now, progress)
+    carry_out(JOB, verdicts, run.listed_at, now, progress)
     _set(run, State.RUNNING, state=State.DONE, content=None)
 
 

@@ -289,13 +289,10 @@ class Reservation(Table):
         indexes = ((("state", "id"), False),)
 
 
-class ImportRun(Table):
-    """A list of old addresses that an admin brought to a page, until it is done with."""
-
-    person_id: int | None
+class ImportRun(Recorded, Table):
+    """A list of old addresses that an admin brought to a page; the record says who."""
 
     id = AutoField()
-    person = ForeignKeyField(Person, null=True, on_delete="SET NULL")
     made_at = UtcDateTimeField(index=True)
     listed_at = UtcDateTimeField()
     content = BlobField(null=True)

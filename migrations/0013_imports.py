@@ -34,7 +34,6 @@ def up(migrator, db):
             indexes = ((("state", "id"), False),)
 
     class ImportRun(Model):
-        person = ForeignKeyField(Person, null=True, on_delete="SET NULL")
         made_at = BigIntegerField(index=True)
         listed_at = BigIntegerField()
         content = BlobField(null=True)

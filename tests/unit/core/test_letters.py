@@ -27,11 +27,13 @@ from core.routing import Entitlement, Hold, Switch
 from core.sessions import open_session
 from core.standing import store_account_facts, store_memberships
 from core.sync import clean_name
+from core.takeover import send_code as send_takeover_code
 from tests.support.arrange import (
     TEAM,
     later,
     make_alias,
     make_domain,
+    make_kept,
     make_member,
     make_person,
     make_recipient,
@@ -101,6 +103,7 @@ NOTICES = [
     *("address-made", "address-made-off", "later-ends"),
     *("signing-key-in-use", "signing-key-missing"),
     *OF_AN_ACCOUNT,
+    *("takeover-code", "taken-over"),
     *("recipients-changed", "recipient-removed"),
     *Event,
 ]
@@ -164,6 +167,8 @@ def kind(request, ada, alias, now) -> str:
     elif request.param.startswith("signing-key-"):
         old, key = [make_key(now, selector) for selector in ("old", "new")]
         tell_ops(request.param, None, {"key": key.id, "old_key": old.id}, "key", now)
+    elif request.param == "takeover-code":
+        send_takeover_code(ada.id, make_kept(alias.domain, now, "kept", "ada").id, now)
     elif request.param in OF_AN_ACCOUNT:
         tell_of_an_account(request.param, ada, alias, now)
     else:
@@ -194,7 +199,7 @@ def test_each_kind_goes_where_its_notice_says(kind, write_one, settings):
 
 
 def test_a_second_try_is_the_same_message(kind, write_one, now):
-    hours = 0.1 if kind == "sign-in-code" else 30
+    hours = 0.1 if kind.endswith("-code") else 30
     assert write_one(later(now, hours=hours)) == write_one(now)
 
 
