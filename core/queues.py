@@ -37,6 +37,8 @@ class Job(StrEnum):
     SEND_NOTICES = "workers.jobs.send_notices"
     SWEEP = "workers.jobs.sweep"
     CHECK_SIGNING_KEYS = "workers.jobs.check_signing_keys"
+    IMPORT_FILE = "workers.jobs.import_file"
+    RESOLVE_NAMES = "workers.jobs.resolve_names"
 
 
 _QUEUE_OF = {
@@ -48,6 +50,8 @@ _QUEUE_OF = {
     Job.SEND_NOTICES: "mail",
     Job.SWEEP: "sync",
     Job.CHECK_SIGNING_KEYS: "sync",
+    Job.IMPORT_FILE: "interactive",
+    Job.RESOLVE_NAMES: "sync",
 }
 
 

@@ -10,11 +10,11 @@ from peewee import DatabaseError
 from rq import get_current_job
 from rq.job import Job as RqJob
 
-from core import outbox, provisioning, runtime, sync, team_sync, upkeep
+from core import import_runs, outbox, provisioning, reservations, runtime, sync, team_sync, upkeep
 from core.audit import Actor
 from core.database import connection, utc_now, write
-from core.directories import Deadline, Directory
-from core.directories.configured import make_directory
+from core.directories import Deadline, Directory, NameDirectory
+from core.directories.configured import make_directory, make_name_directory
 from core.domains import resolver_of
 from core.key_watch import check_keys
 from core.problems import report
@@ -52,6 +52,11 @@ def _begin() -> Settings:
 @cache
 def _directory() -> Directory:
     return make_directory(_settings())
+
+
+@cache
+def _names() -> NameDirectory:
+    return make_name_directory(_settings())
 
 
 def sync_person(person_id: int) -> None:
@@ -117,6 +122,25 @@ def check_signing_keys() -> None:
     """Look whether DNS shows the keys that sign; one that waited for it comes into use."""
     settings = _begin()
     check_keys(Actor("job:check_signing_keys"), settings, resolver_of(settings), utc_now())
+
+
+def import_file(run_id: int) -> None:
+    """Judge a list of old addresses, or bring it in; then have its names looked up."""
+    settings = _begin()
+    import_runs.work_on(run_id, utc_now())
+    enqueue(settings, Job.RESOLVE_NAMES)
+
+
+def resolve_names() -> None:
+    """Look up the Launchpad names of imported addresses, and see to imports that were left lying."""
+    settings = _begin()
+    with connection():
+        waiting = import_runs.unfinished()
+    for run_id in waiting:
+        enqueue(settings, Job.IMPORT_FILE, run_id)
+    left = reservations.resolve_names(_names(), Deadline(TEAM_SECONDS), utc_now())
+    if left:
+        log.info("names not looked up yet", count=left)
 
 
 def report_failure(job: RqJob, kind: type[BaseException], _error: BaseException, _trace: object) -> bool:
