@@ -157,7 +157,7 @@ def _store(run: ImportRun, verdicts: Sequence[Verdict]) -> None:
     ).execute()
 
 
-def _set(run: ImportRun, state: State, **columns: object) -> int:
+def _set(run: ImportRun, state: State, /, **columns: object) -> int:
     """Change an import that is in this state still; return 0 when it is not."""
     return int(ImportRun.update(columns).where(ImportRun.id == run.id, ImportRun.state == state).execute())
 
