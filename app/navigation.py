@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 from app.extensions import htmx, settings
 
 PAGES = frozenset(
-    {"portal.home", "portal.address", "portal.test_progress", "portal.verify"}
+    {"portal.home", "portal.address", "portal.kept", "portal.test_progress", "portal.verify"}
     | {"public.front", "public.domain", "public.help_page", "public.privacy"}
     | {"auth.again", "account.page", "account.export", "account.leave", "account.gone"}
     | {"waivers.page", "waivers.new"}

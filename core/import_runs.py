@@ -54,11 +54,14 @@ def begin(actor: Actor, content: bytes, listed_at: datetime | None, now: datetim
     return run
 
 
-def work_on(run_id: int, now: datetime) -> None:
-    """Do what an import waits for: judge it, or bring it in. Opens its own connections."""
+def work_on(run_id: int, state: str, now: datetime) -> None:
+    """Do what an import waits for: judge it, or bring it in; nothing when it is in another state by now.
+
+    Opens its own connection.
+    """
     with connection():
         run = by_id(ImportRun, run_id)
-        if run is None or run.content is None:
+        if run is None or run.content is None or run.state != state:
             return
         if run.state == State.CHECKING:
             _check(run)
@@ -85,10 +88,10 @@ def discard(actor: Actor, run_id: int, now: datetime) -> None:
         record(actor, "import-discarded", {"import_run": run_id}, {}, now)
 
 
-def unfinished() -> list[int]:
-    """Return the imports that wait for a job."""
-    query = ImportRun.select(ImportRun.id).where(ImportRun.state.in_((State.CHECKING, State.RUNNING)))
-    return [row.id for row in query.order_by(ImportRun.id)]
+def unfinished() -> list[tuple[int, str]]:
+    """Return the imports that wait for a job, each with its state."""
+    query = ImportRun.select(ImportRun.id, ImportRun.state).where(ImportRun.state.in_((State.CHECKING, State.RUNNING)))
+    return [(row.id, row.state) for row in query.order_by(ImportRun.id)]
 
 
 def recent(after: int | None = None) -> Slice[ImportRun]:

@@ -10,7 +10,7 @@ from typing import Any
 import redis
 import structlog
 from rq import Queue, Retry
-from rq.exceptions import DuplicateJobError
+from rq.exceptions import DuplicateJobError, InvalidJobOperation
 from rq.job import Job as RqJob
 from rq.job import JobStatus
 from rq.registry import FailedJobRegistry
@@ -89,7 +89,7 @@ def enqueue(settings: Settings, job: Job, *args: int | str) -> bool:
         with broker(settings) as connection:
             queue = Queue(_QUEUE_OF[job], connection=connection, serializer=JSONSerializer)
             old = queue.fetch_job(name)
-            if old is not None and old.get_status() not in (JobStatus.QUEUED, JobStatus.STARTED):
+            if old is not None and not _is_at_it(old):
                 _forget(old)
             queue.enqueue(job.value, *args, **_OPTIONS, job_id=name, unique=True)
     except DuplicateJobError:
@@ -98,6 +98,14 @@ def enqueue(settings: Settings, job: Job, *args: int | str) -> bool:
         log.warning("broker out of reach", job=job.value, error=type(error).__name__)
         return False
     return True
+
+
+def _is_at_it(job: RqJob) -> bool:
+    """Whether a job waits or runs; one that has ended since it was found does neither."""
+    try:
+        return job.get_status() in (JobStatus.QUEUED, JobStatus.STARTED)
+    except InvalidJobOperation:
+        return False
 
 
 def _forget(job: RqJob) -> None:

@@ -124,10 +124,10 @@ def check_signing_keys() -> None:
     check_keys(Actor("job:check_signing_keys"), settings, resolver_of(settings), utc_now())
 
 
-def import_file(run_id: int) -> None:
-    """Judge a list of old addresses, or bring it in; then have its names looked up."""
+def import_file(run_id: int, state: str) -> None:
+    """Judge a list of old addresses, or bring it in, as its state says; then have its names looked up."""
     settings = _begin()
-    import_runs.work_on(run_id, utc_now())
+    import_runs.work_on(run_id, state, utc_now())
     enqueue(settings, Job.RESOLVE_NAMES)
 
 
@@ -136,8 +136,8 @@ def resolve_names() -> None:
     settings = _begin()
     with connection():
         waiting = import_runs.unfinished()
-    for run_id in waiting:
-        enqueue(settings, Job.IMPORT_FILE, run_id)
+    for run_id, state in waiting:
+        enqueue(settings, Job.IMPORT_FILE, run_id, state)
     left = reservations.resolve_names(_names(), Deadline(TEAM_SECONDS), utc_now())
     if left:
         log.info("names not looked up yet", count=left)

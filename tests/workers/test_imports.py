@@ -38,13 +38,13 @@ def test_an_import_is_judged_then_brought_in_and_its_names_are_looked_up(
     known = begin(ADMIN, text, later(now, days=-400), now)
     run("workers")
 
-    enqueue(settings, Job.IMPORT_FILE, known.id)
+    enqueue(settings, Job.IMPORT_FILE, known.id, state(known.id))
     until(lambda: state(known.id) == State.CHECKED)
     assert counts_of(known) == {Fate.NEW: 3, Fate.LOOP: 1}
     assert not Alias.select().exists()
 
     approve(ADMIN, known.id, now)
-    enqueue(settings, Job.IMPORT_FILE, known.id)
+    enqueue(settings, Job.IMPORT_FILE, known.id, state(known.id))
     until(lambda: state(known.id) == State.DONE)
     assert counts_of(known) == {Fate.RESERVED: 3, Fate.LOOP: 1}
     assert ImportRun.get().content is None
@@ -68,10 +68,10 @@ def test_a_worker_that_is_killed_in_the_middle_leaves_what_can_be_gone_on_with(
     many = 1500
     known = begin(ADMIN, content(many), None, now)
     worker = run("workers")
-    enqueue(settings, Job.IMPORT_FILE, known.id)
+    enqueue(settings, Job.IMPORT_FILE, known.id, state(known.id))
     until(lambda: state(known.id) == State.CHECKED)
     approve(ADMIN, known.id, now)
-    enqueue(settings, Job.IMPORT_FILE, known.id)
+    enqueue(settings, Job.IMPORT_FILE, known.id, state(known.id))
     until(lambda: Alias.select().count() >= 100)
     kill_with_its_job(worker)
     made = Alias.select().count()
@@ -100,7 +100,7 @@ def test_while_launchpad_is_down_nobody_gets_an_address_and_nothing_is_lost(
     known = begin(ADMIN, b"ada@proj.example,ada@home.example.net,ada\n", None, now)
     ImportRun.update(state=State.RUNNING).execute()
     run("workers")
-    enqueue(settings, Job.IMPORT_FILE, known.id)
+    enqueue(settings, Job.IMPORT_FILE, known.id, state(known.id))
     until(lambda: Reservation.select().where(Reservation.state == NameState.UNCLEAR).exists())
     assert Alias.get().reserved_subject is None
 
