@@ -619,8 +619,9 @@ class DkimKey(Table):
 
 TABLES: tuple[type[Table], ...] = (
     Domain, DomainTeam, TeamReading, TeamSync, Person, Identity, Alias, ErasedOwner, AliasOwner, Recipient,
-    AliasRecipient, Reservation, ImportRun, ImportLine, DeliveryCount, Membership, AccountFact, Waiver, Notice, Problem, Session, RoleGrant,
-    RoleTeam, ReservedName, AuditEntry, AuditSubject, AuditValue, AuditHead, UsedNonce, StashedAnswer, DkimKey,
+    AliasRecipient, Reservation, ImportRun, ImportLine, DeliveryCount, Membership, AccountFact, Waiver,
+    Notice, Problem, Session, RoleGrant, RoleTeam, ReservedName, AuditEntry, AuditSubject, AuditValue,
+    AuditHead, UsedNonce, StashedAnswer, DkimKey,
 )  # fmt: skip
 
 

@@ -1,0 +1,25 @@
+"""People with a role, signed in at the portal."""
+
+from core.audit import OPERATOR
+from core.database import utc_now
+from core.models import Domain, Identity, Person
+from core.roles import Role, grant
+from devtools.accounts import Account
+from tests.support.records import person_of
+from tests.support.webclient import Client
+
+
+def give(person: Person, role: Role, domain_name: str = "") -> None:
+    """Give somebody a role as the operator does, on a domain for a domain admin."""
+    domain = Domain.get(Domain.name == domain_name) if domain_name else None
+    for identity in Identity.select().where(Identity.person == person):
+        grant(OPERATOR, identity.issuer, identity.subject, role, domain, utc_now())
+
+
+def sign_in_as(client: Client, account: Account, role: Role | None = None, domain_name: str = "") -> Person:
+    """Sign in, with a role if one is given; return the person."""
+    client.sign_in(account.name)
+    person = person_of(account)
+    if role is not None:
+        give(person, role, domain_name)
+    return person
