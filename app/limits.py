@@ -103,6 +103,8 @@ FREE = frozenset(
     | {"account.choose_language", "account.choose_notices", "account.end_session", "account.end_sessions"}
     | {"admin.grant_waiver", "admin.refuse_waiver", "admin.end_waiver", "admin.audit_values"}
     | {"admin.confirm_team", "admin.discard_team", "admin.confirm_accounts", "admin.discard_accounts"}
+    | {"admin.bring_list", "admin.approve_import", "admin.discard_import", "admin.look_again"}
+    | {"admin.give_kept", "admin.drop_kept"}
 )
 """Endpoints whose forms cost nobody else anything, and those of admins, who are trusted that far."""
 

@@ -15,6 +15,7 @@ PAGES = frozenset(
     | {"auth.again", "account.page", "account.export", "account.leave", "account.gone"}
     | {"waivers.page", "waivers.new"}
     | {"admin.overview", "admin.waivers", "admin.waiver", "admin.held", "admin.lookup"}
+    | {"admin.imports", "admin.import_run", "admin.waiting", "admin.kept_address"}
     | {"admin.audit", "admin.audit_entry", "admin.audit_export"}
 )
 """The endpoints to which a sign-in may lead back."""

@@ -27,6 +27,8 @@ MENU = (
     ("admin.waivers", _("Waivers"), READERS),
     ("admin.held", _("Held readings"), OF_THE_PROJECT),
     ("admin.lookup", _("Address lookup"), READERS),
+    ("admin.imports", _("Import"), OF_THE_PROJECT),
+    ("admin.waiting", _("Waiting for their owners"), OF_THE_PROJECT),
     ("admin.audit", _("Record"), OF_THE_PROJECT),
 )
 """The pages that the navigation shows, and to whom."""

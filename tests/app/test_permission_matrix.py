@@ -7,7 +7,7 @@ filled in from `World.arguments`: they are of somebody else, and of the domain `
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,11 +18,12 @@ from werkzeug.test import TestResponse
 from app import create_app
 from core import runtime
 from core.database import connection, utc_now, write
-from core.models import Alias, AuditEntry, Person, Recipient, Session, TeamReading, Waiver
+from core.import_runs import State as ListState
+from core.models import Alias, AuditEntry, ImportRun, Person, Recipient, Session, TeamReading, Waiver
 from core.roles import Role
 from core.sessions import open_session
 from core.settings import Settings
-from tests.support.arrange import make_admin, make_alias, make_domain, make_member, make_waiver
+from tests.support.arrange import make_admin, make_alias, make_domain, make_kept, make_member, make_waiver
 
 NOBODY = "nobody"
 CONTRIBUTOR = "contributor"
@@ -91,6 +92,10 @@ ROUTES = {
     "POST portal.set_label": OWNER,
     "POST portal.send_test": OWNER,
     "GET portal.test_progress": OWNER,
+    "GET portal.kept": OWNER,
+    "POST portal.take_kept": OWNER,
+    "POST portal.send_kept_code": OWNER,
+    "POST portal.enter_kept_code": OWNER,
     "GET account.page": SIGNED_IN,
     "GET account.export": SIGNED_IN,
     "POST account.choose_language": SIGNED_IN,
@@ -117,6 +122,16 @@ ROUTES = {
     "POST admin.discard_accounts": may(PROJECT),
     "GET admin.lookup": may(*OF_THE_DOMAIN.who, address="victim@proj.example"),
     "POST admin.lookup_in_full": may(DOMAIN, PROJECT, address="victim@proj.example"),
+    "GET admin.imports": OF_THE_PROJECT,
+    "POST admin.bring_list": may(PROJECT),
+    "GET admin.import_run": OF_THE_PROJECT,
+    "POST admin.approve_import": may(PROJECT, fresh=True),
+    "POST admin.discard_import": may(PROJECT),
+    "GET admin.waiting": OF_THE_PROJECT,
+    "POST admin.look_again": may(PROJECT),
+    "GET admin.kept_address": OF_THE_PROJECT,
+    "POST admin.give_kept": may(PROJECT, fresh=True),
+    "POST admin.drop_kept": may(PROJECT, fresh=True),
     "GET admin.audit": OF_THE_PROJECT,
     "GET admin.audit_entry": OF_THE_PROJECT,
     "POST admin.audit_values": OF_THE_PROJECT,
@@ -179,6 +194,8 @@ def _arrange() -> tuple[dict[str, Person], Person, dict[str, object]]:
             "session_id": Session.get(Session.person == victim).id,
             "waiver_id": make_waiver(victim, domain, now).id,
             "reading_id": reading.id,
+            "list_id": make_list(now).id,
+            "kept_id": make_kept(domain, now, "kept", "victim").id,
             "entry_id": AuditEntry.select().first().id,
             "name": domain.name,
             "token": "none",
@@ -186,6 +203,12 @@ def _arrange() -> tuple[dict[str, Person], Person, dict[str, object]]:
             "filename": "built/app.css",
         },
     )
+
+
+def make_list(now: datetime) -> ImportRun:
+    """A list of old addresses that waits for an admin's word."""
+    with write():
+        return ImportRun.create(made_at=now, listed_at=now, content=b"x,y", state=ListState.CHECKED)
 
 
 @pytest.fixture(autouse=True)

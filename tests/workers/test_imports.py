@@ -106,5 +106,5 @@ def test_while_launchpad_is_down_nobody_gets_an_address_and_nothing_is_lost(
 
     outside.launchpad.heal()
     Reservation.update(asked_at=later(now, days=-1)).execute()
-    enqueue(settings, Job.RESOLVE_NAMES)
-    until(lambda: Reservation.select().where(Reservation.state == NameState.FOUND).exists())
+    found = Reservation.select().where(Reservation.state == NameState.FOUND)
+    until(lambda: enqueue(settings, Job.RESOLVE_NAMES) and found.exists())  # the first may run still
