@@ -10,6 +10,7 @@ from tests.support.portal import Portal
 from tests.support.webclient import Client
 
 PAGES = ["/admin", "/admin/waivers", "/admin/held", "/admin/lookup", "/admin/audit", "/admin/audit/1"]
+PAGES += ["/admin/imports", "/admin/waiting"]
 
 
 @pytest.fixture
