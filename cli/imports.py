@@ -84,7 +84,9 @@ def _report(verdicts: Sequence[Verdict]) -> None:
     for one in verdicts:
         click.echo(f"{one.number}\t{one.address}\t{one.words}")
     counts = Counter(one.fate for one in verdicts)
-    click.echo(f"{len(verdicts)} lines: " + ", ".join(f"{n} {fate}" for fate, n in sorted(counts.items())) + ".")
+    click.echo(
+        f"{len(verdicts)} lines: " + ", ".join(f"{n} {fate}" for fate, n in sorted(counts.items())) + "."
+    )
 
 
 @import_group.command("waiting")
@@ -127,7 +129,9 @@ def give(settings: Settings, address: str, person: int) -> None:
         try:
             takeover.give(OPERATOR, _kept(address).id, person, utc_now())
         except NotYours:
-            raise click.ClickException("There is no such address, or no such person, or they are banned.") from None
+            raise click.ClickException(
+                "There is no such address, or no such person, or they are banned."
+            ) from None
     wake_outbox(settings)
     click.echo(f"{address} is given to person {person}.")
 

@@ -43,7 +43,7 @@ class Line:
 
 
 def read_file(data: bytes) -> list[Line]:
-    """Read a whole file: columns address, recipients and Launchpad name, in this order or as a header names them.
+    """Read a whole file: address, recipients and Launchpad name, in this order or as a header names them.
 
     data: UTF-8 with or without BOM, UTF-16 with BOM, else Latin-1; CR, LF or both; commas, semicolons or
     tabs between the cells. Raises FileProblem when it is none of that; what is wrong with one line is in it.

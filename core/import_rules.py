@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from peewee import JOIN, chunked
 
@@ -165,7 +166,7 @@ class _There:
 def _aliases_of(verdicts: Sequence[Verdict]) -> dict[tuple[int, str], _There]:
     if not verdicts:
         return {}
-    query = (
+    query: Any = (
         Alias.select(Alias.domain, Alias.local_part, Reservation.launchpad_name, Recipient.address_key)
         .join(Reservation, JOIN.LEFT_OUTER, on=Reservation.alias == Alias.id)
         .join_from(Alias, AliasRecipient, JOIN.LEFT_OUTER)

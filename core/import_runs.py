@@ -47,9 +47,7 @@ def begin(actor: Actor, content: bytes, listed_at: datetime | None, now: datetim
     if len(content) > MAX_OCTETS:
         raise FileProblem(f"The file is larger than {MAX_OCTETS // 1024 // 1024} MiB. Bring it in parts.")
     with write():
-        run = ImportRun.create(
-            made_at=now, listed_at=listed_at or now, content=content, state=State.CHECKING
-        )
+        run = ImportRun.create(made_at=now, listed_at=listed_at or now, content=content, state=State.CHECKING)
         record(actor, "import-brought", {"import_run": run.id}, {"octets": len(content)}, now)
     return run
 
@@ -90,7 +88,9 @@ def discard(actor: Actor, run_id: int, now: datetime) -> None:
 
 def unfinished() -> list[tuple[int, str]]:
     """Return the imports that wait for a job, each with its state."""
-    query = ImportRun.select(ImportRun.id, ImportRun.state).where(ImportRun.state.in_((State.CHECKING, State.RUNNING)))
+    query = ImportRun.select(ImportRun.id, ImportRun.state).where(
+        ImportRun.state.in_((State.CHECKING, State.RUNNING))
+    )
     return [(row.id, row.state) for row in query.order_by(ImportRun.id)]
 
 
@@ -119,7 +119,7 @@ def counts_of(run: ImportRun) -> Counter[Fate]:
 
 def _check(run: ImportRun) -> None:
     try:
-        lines = read_file(bytes(run.content))
+        lines = read_file(bytes(run.content or b""))
     except FileProblem as problem:
         _set(run, State.CHECKING, state=State.BROKEN, problem=str(problem), content=None)
         return
@@ -136,7 +136,7 @@ def _check(run: ImportRun) -> None:
 
 
 def _bring_in(run: ImportRun, now: datetime) -> None:
-    verdicts = judge(read_file(bytes(run.content)))
+    verdicts = judge(read_file(bytes(run.content or b"")))
     _set(run, State.RUNNING, lines=len(verdicts), done=0)
 
     def progress(some: Sequence[Verdict]) -> None:
@@ -151,7 +151,13 @@ def _bring_in(run: ImportRun, now: datetime) -> None:
 def _store(run: ImportRun, verdicts: Sequence[Verdict]) -> None:
     """Write lines into the report, in place of what it said of them before."""
     rows = [
-        {"run": run, "number": one.number, "address": one.address, "fate": one.fate, "detail": one.detail[:300]}
+        {
+            "run": run,
+            "number": one.number,
+            "address": one.address,
+            "fate": one.fate,
+            "detail": one.detail[:300],
+        }
         for one in verdicts
     ]
     same = (ImportLine.run, ImportLine.number)
@@ -169,4 +175,4 @@ def _move(run_id: int, old: State, new: State) -> ImportRun:
     moved = ImportRun.update(state=new).where(ImportRun.id == run_id, ImportRun.state == old)
     if not moved.execute():
         raise NotYours("no import in this state")
-    return ImportRun.get_by_id(run_id)  # type: ignore[no-any-return]
+    return ImportRun.get_by_id(run_id)

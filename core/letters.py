@@ -251,7 +251,11 @@ def _secret_of(
         return None if code is None else {"code": code, "minutes": int(CODE_LASTS.total_seconds() // 60)}
     if notice.kind == TAKEOVER_CODE:
         code = _takeover_code(notice, facts["reservation"], settings, now)
-        return None if code is None else {"code": code, "minutes": int(TAKEOVER_CODE_LASTS.total_seconds() // 60)}
+        return (
+            None
+            if code is None
+            else {"code": code, "minutes": int(TAKEOVER_CODE_LASTS.total_seconds() // 60)}
+        )
     return {}
 
 
@@ -266,7 +270,9 @@ def _takeover_code(notice: Notice, row: Reservation, settings: Settings, now: da
     """Return the code that proves whose an imported address is, None when it would be of no use."""
     if notice.unique_key != takeover_code_key(row) or row.code_sent_at is None:
         return None  # a newer mail is on its way
-    return takeover_code_of(row, settings.secret_key) if now <= row.code_sent_at + TAKEOVER_CODE_LASTS else None
+    return (
+        takeover_code_of(row, settings.secret_key) if now <= row.code_sent_at + TAKEOVER_CODE_LASTS else None
+    )
 
 
 def _of_mail(notice: Notice, facts: dict[str, Any]) -> dict[str, Any]:

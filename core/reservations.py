@@ -103,9 +103,11 @@ def look_again(actor: Actor, now: datetime) -> int:
     """Have every name looked up anew that led nowhere; return how many there are."""
     nowhere = (NameState.NO_ACCOUNT, NameState.TOO_YOUNG, NameState.UNCLEAR, NameState.BANNED)
     with write():
-        count = Reservation.update(state=NameState.ASKING, asked_at=None).where(
-            Reservation.state.in_(nowhere)
-        ).execute()
+        count = (
+            Reservation.update(state=NameState.ASKING, asked_at=None)
+            .where(Reservation.state.in_(nowhere))
+            .execute()
+        )
         if count:
             record(actor, "reservations-asked-again", {}, {"count": count}, now)
     return int(count)

@@ -91,7 +91,9 @@ def send_code(person_id: int, alias_id: int, now: datetime) -> None:
         if first is None:
             raise TakeoverProblem("No code can be sent for this address. Please write to the admins.")
         if _codes_today(first, now) >= CODES_A_DAY:
-            raise TakeoverProblem("Too many codes were sent today. Try again tomorrow, or write to the admins.")
+            raise TakeoverProblem(
+                "Too many codes were sent today. Try again tomorrow, or write to the admins."
+            )
         row.code_for, row.code_sent_at, row.code_tries = person, now, 0
         row.save()
         ids = {"alias": row.alias_id, "recipient": first.id, "reservation": row.id}
@@ -184,8 +186,8 @@ def _hand_over(
     alias.person, alias.reserved_issuer, alias.reserved_subject = person, None, None
     alias.save()
     recipients = [each.recipient for each in rows_of(alias)]
-    for each in recipients:
-        _adopt(each, person, now if proving == each else None)
+    for recipient in recipients:
+        _adopt(recipient, person, now if proving == recipient else None)
     mark_reachable(alias, now)
     ids = {"alias": alias.id, "person": person.id, "domain": alias.domain_id}
     values = {"alias": alias.text, "proof": proof, "recipients": [one.address for one in recipients]}
@@ -199,9 +201,7 @@ def _hand_over(
 
 def _adopt(recipient: Recipient, person: Person, proven_at: datetime | None) -> None:
     """Make an imported recipient the person's; one that they have already takes its place."""
-    own = Recipient.get_or_none(
-        Recipient.person == person, Recipient.address_key == recipient.address_key
-    )
+    own = Recipient.get_or_none(Recipient.person == person, Recipient.address_key == recipient.address_key)
     if own is None:
         recipient.person, recipient.verified_at = person, proven_at
         recipient.save()

@@ -81,8 +81,8 @@ ADDRESSES: Tables = {
     models.Reservation: Kept(
         _("Addresses of the old system that wait for their owners"),
         _(
-            "The name in %(directory)s that the old list has for an address, how old the list is, and how far "
-            "that name is looked up; when a code was sent to its first mailbox, and who asked for it."
+            "The name in %(directory)s that the old list has for an address, how old the list is, and how "
+            "far that name is looked up; when a code was sent to its first mailbox, and who asked for it."
         ),
         _("Mail goes on while its owner has not been here yet, and nobody else gets the address."),
         _("Until its owner takes it over, or an admin takes it out."),

@@ -40,7 +40,11 @@ def fresh(client: Client, account: Account) -> None:
 
 def bring(client: Client, content: bytes, **fields: str) -> Answer:
     """Send the form with its file, as a browser does."""
-    token = client.get("/admin/imports").page.one("form", action="/admin/imports").one("input", type="hidden")["value"]
+    token = (
+        client.get("/admin/imports")
+        .page.one("form", action="/admin/imports")
+        .one("input", type="hidden")["value"]
+    )
     files = {"file": ("list.csv", content, "text/csv")}
     return Answer(client.http.post("/admin/imports", data={"csrf_token": token, **fields}, files=files))
 
@@ -93,7 +97,9 @@ def test_a_list_is_judged_first_and_brought_in_at_an_admins_word(
     alias = Alias.get(Alias.local_part == one)
     assert Reservation.get(Reservation.alias == alias).listed_at.year == 2020
     assert ImportRun.get_by_id(run.id).content is None
-    entry = AuditEntry.select().where(AuditEntry.verb == "import-approved").order_by(AuditEntry.id.desc()).get()
+    entry = (
+        AuditEntry.select().where(AuditEntry.verb == "import-approved").order_by(AuditEntry.id.desc()).get()
+    )
     assert entry.actor.startswith("person:")
     again = admin.post(f"{sent.location}/approve", on=sent.location if htmx else "")
     assert again.status == 409
@@ -161,7 +167,12 @@ def test_a_report_of_many_lines_has_pages(each_portal: Portal, admin: Client) ->
     assert len(first.page.all("tr")) == 51
     link = next(a for a in first.page.all("a") if a.get("rel") == "next")
     assert "51" in admin.get(link["href"]).text
-    assert ImportLine.select().where(ImportLine.run == ImportRun.select().order_by(ImportRun.id.desc()).get()).count() == 120
+    assert (
+        ImportLine.select()
+        .where(ImportLine.run == ImportRun.select().order_by(ImportRun.id.desc()).get())
+        .count()
+        == 120
+    )
 
 
 def test_what_a_file_says_is_shown_and_does_nothing(each_portal: Portal, admin: Client) -> None:
@@ -176,7 +187,9 @@ def test_the_waiting_are_found_given_away_and_taken_out(
     new_person: MakePerson, htmx: bool,
 ) -> None:  # fmt: skip
     domain, now = Domain.get(Domain.name == "ubuntu.com"), utc_now()
-    one, two = [make_kept(domain, now, name, name, f"secret-{name}@old.example.net", found=False) for name in names]
+    one, two = [
+        make_kept(domain, now, name, name, f"secret-{name}@old.example.net", found=False) for name in names
+    ]
     Reservation.update(state=NameState.TOO_YOUNG).where(Reservation.alias == one).execute()
     page = admin.get(f"/admin/waiting?q={one.local_part}&state=too-young")
     assert faults_of(page.page) == []
@@ -189,14 +202,18 @@ def test_the_waiting_are_found_given_away_and_taken_out(
     new_client().sign_in(owner.name)
     on = f"/admin/waiting/{one.id}" if htmx else ""
 
-    unsure = admin.post(f"/admin/waiting/{one.id}/give", {"person": str(person_of(owner).id), "confirm": "x"}, on=on)
+    unsure = admin.post(
+        f"/admin/waiting/{one.id}/give", {"person": str(person_of(owner).id), "confirm": "x"}, on=on
+    )
     assert unsure.status == 422
     assert "Type the address to confirm." in unsure.text
     wrong = admin.post(f"/admin/waiting/{one.id}/give", {"person": "nobody", "confirm": one.text}, on=on)
     assert wrong.status == 422
     assert Alias.get_by_id(one.id).person_id is None
     given = admin.post(
-        f"/admin/waiting/{one.id}/give", {"person": str(person_of(owner).id), "confirm": one.text.upper()}, on=on
+        f"/admin/waiting/{one.id}/give",
+        {"person": str(person_of(owner).id), "confirm": one.text.upper()},
+        on=on,
     )
     assert (given.header("HX-Redirect") if htmx else given.location) == "/admin/waiting"
     assert Alias.get_by_id(one.id).person == person_of(owner)

@@ -152,7 +152,9 @@ def test_a_stale_session_proves_nothing_by_its_sign_in_address(
 ) -> None:
     kept = keep(member, str(member.email))
     client.sign_in(member.name)
-    Session.update(authenticated_at=None, asked_anew=False).where(Session.person == person_of(member)).execute()
+    Session.update(authenticated_at=None, asked_anew=False).where(
+        Session.person == person_of(member)
+    ).execute()
 
     answer = press(client, kept, "take", htmx)
 
@@ -252,4 +254,3 @@ def test_my_data_says_nothing_of_where_it_goes(
 
     assert kept.local_part in answer.html
     assert_says_nothing(answer)
-

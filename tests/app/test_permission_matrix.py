@@ -19,7 +19,7 @@ from app import create_app
 from core import runtime
 from core.database import connection, utc_now, write
 from core.import_runs import State as ListState
-from core.models import Alias, AuditEntry, ImportRun, Person, Recipient, Session, TeamReading, Waiver
+from core.models import Alias, AuditEntry, ImportRun, Person, Recipient, Session, TeamReading
 from core.roles import Role
 from core.sessions import open_session
 from core.settings import Settings

@@ -95,7 +95,14 @@ def parse(letter: Letter | None) -> EmailMessage:
     return message
 
 
-OF_AN_ACCOUNT = ("waiver-asked", "waiver-granted", "waiver-refused", "sign-in-code", "account-deleted")
+OF_AN_ACCOUNT = (
+    "waiver-asked",
+    "waiver-granted",
+    "waiver-refused",
+    "sign-in-code",
+    "takeover-code",
+    "account-deleted",
+)
 
 NOTICES = [
     *("verify-recipient", "address-created", "identity-joined", "name-taken-over"),
@@ -103,7 +110,7 @@ NOTICES = [
     *("address-made", "address-made-off", "later-ends"),
     *("signing-key-in-use", "signing-key-missing"),
     *OF_AN_ACCOUNT,
-    *("takeover-code", "taken-over"),
+    "taken-over",
     *("recipients-changed", "recipient-removed"),
     *Event,
 ]
@@ -134,6 +141,8 @@ def tell_of_an_account(kind: str, ada: Person, alias: Alias, now: datetime) -> N
         with write():
             open_session(ada, now, asked_anew=True)
         send_code(Session.get().id, now)
+    elif kind == "takeover-code":
+        send_takeover_code(ada.id, make_kept(alias.domain, now, "kept", "ada").id, now)
     elif kind == "account-deleted":
         tell_goodbye(["ada@home.example.net"], now)
     else:
@@ -167,8 +176,6 @@ def kind(request, ada, alias, now) -> str:
     elif request.param.startswith("signing-key-"):
         old, key = [make_key(now, selector) for selector in ("old", "new")]
         tell_ops(request.param, None, {"key": key.id, "old_key": old.id}, "key", now)
-    elif request.param == "takeover-code":
-        send_takeover_code(ada.id, make_kept(alias.domain, now, "kept", "ada").id, now)
     elif request.param in OF_AN_ACCOUNT:
         tell_of_an_account(request.param, ada, alias, now)
     else:

@@ -8,7 +8,17 @@ from core import takeover
 from core.aliases import ClaimProblem, ClaimRefused, claim
 from core.audit import OPERATOR, first_fault
 from core.database import write
-from core.models import Alias, AliasRecipient, AuditEntry, Domain, Identity, Notice, Person, Recipient, Reservation
+from core.models import (
+    Alias,
+    AliasRecipient,
+    AuditEntry,
+    Domain,
+    Identity,
+    Notice,
+    Person,
+    Recipient,
+    Reservation,
+)
 from core.outbox import write_letter
 from core.ownership import NotYours
 from core.people import ban
@@ -27,7 +37,6 @@ from core.takeover import (
     take_over,
 )
 from tests.support.arrange import (
-    ISSUER,
     claimed_id,
     later,
     make_domain,
@@ -150,7 +159,11 @@ def test_every_mailbox_is_told_who_took_over(kept, ada, now):
 
 @pytest.mark.parametrize(
     ("address", "proven"),
-    [("ada@old.example.net", False), ("ada@home.example.net", True), ("ada@old.example.net.evil.example", True)],
+    [
+        ("ada@old.example.net", False),
+        ("ada@home.example.net", True),
+        ("ada@old.example.net.evil.example", True),
+    ],
 )
 def test_another_sign_in_address_is_no_proof(kept, ada, now, address, proven):
     signs_in_with(ada, address, proven=proven)
