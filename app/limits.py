@@ -94,6 +94,9 @@ LIMITS: Mapping[str, Limit] = {
     "portal.set_label": CHANGES,
     "portal.switch": CHANGES,
     "portal.give_up": CHANGES,
+    "portal.send_kept_code": MAIL,
+    "portal.enter_kept_code": CODE,
+    "portal.take_kept": CODE,
     "account.export": EXPORT,
     "account.delete": MAIL,
     "waivers.ask": REQUESTS,
@@ -115,6 +118,8 @@ FREE = frozenset(
     | {"admin.confirm_team", "admin.discard_team", "admin.confirm_accounts", "admin.discard_accounts"}
     | {"admin.grant_role", "admin.revoke_role", "admin.revoke_team_role"}
     | {"admin.retry_job", "admin.discard_job"}
+    | {"admin.bring_list", "admin.approve_import", "admin.discard_import", "admin.look_again"}
+    | {"admin.give_kept", "admin.drop_kept"}
 )
 """Endpoints whose forms cost nobody else anything, and those of admins, who are trusted that far."""
 

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 from app.extensions import htmx, settings
 
 PAGES = frozenset(
-    {"portal.home", "portal.address", "portal.test_progress", "portal.verify"}
+    {"portal.home", "portal.address", "portal.kept", "portal.test_progress", "portal.verify"}
     | {"public.front", "public.domain", "public.help_page", "public.privacy"}
     | {"auth.again", "account.page", "account.export", "account.leave", "account.gone"}
     | {"waivers.page", "waivers.new"}
@@ -19,6 +19,7 @@ PAGES = frozenset(
     | {"admin.domains", "admin.new_domain", "admin.domain", "admin.domain_rules", "admin.dns"}
     | {"admin.dns_zone", "public.dns_page", "public.dns_zone"}
     | {"admin.audit", "admin.audit_entry", "admin.audit_export", "admin.roles", "admin.jobs", "admin.freed"}
+    | {"admin.imports", "admin.import_run", "admin.waiting", "admin.kept_address"}
 )
 """The endpoints to which a sign-in may lead back."""
 

@@ -2,7 +2,7 @@
 
 import click
 
-from cli import address, audit, database, dns, domain, keys, people, roster, sync, waiver
+from cli import address, audit, database, dns, domain, imports, keys, people, roster, sync, waiver
 from core import runtime
 
 
@@ -22,5 +22,6 @@ main.add_command(audit.audit)
 main.add_command(people.admin)
 main.add_command(people.person)
 main.add_command(waiver.waiver)
+main.add_command(imports.import_group)
 main.add_command(roster.roster)
 main.add_command(sync.sync)

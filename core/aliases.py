@@ -16,6 +16,7 @@ from core.models import Alias, Domain, ErasedOwner, Person, Recipient, ReservedN
 from core.notices import LATER_ENDS, tell_admins, tell_person
 from core.ownership import lock_person, own_alias, recipients_of
 from core.recipients import recipient_for
+from core.reservations import kept_for
 from core.reserved import is_reserved
 from core.roles import first_recipient
 from core.routing import LATER_LASTS, Entitlement, Switch
@@ -29,6 +30,8 @@ class ClaimProblem(StrEnum):
     """Why a claim was refused."""
 
     TAKEN = "taken"
+    KEPT = "kept"
+    """It is kept for this very person, who has yet to prove that they are the one (`core.takeover`)."""
     RESERVED = "reserved"
     IMPOSSIBLE = "impossible"
     NOT_ENTITLED = "not-entitled"
@@ -103,7 +106,8 @@ def _take_again(
 ) -> Alias:
     """A name that was given before: its owner may have it again, nobody else may."""
     if alias.person_id != person.id and not names_left_by(person, record_secret, [alias.id]):
-        raise ClaimRefused(ClaimProblem.TAKEN)
+        is_kept = alias in kept_for(person)
+        raise ClaimRefused(ClaimProblem.KEPT if is_kept else ClaimProblem.TAKEN)
     if (
         alias.person_id == person.id
         and alias.switch != Switch.GIVEN_UP

@@ -29,11 +29,14 @@ from core.models import (
     DomainTeam,
     ErasedOwner,
     Identity,
+    ImportLine,
+    ImportRun,
     Membership,
     Notice,
     Person,
     Problem,
     Recipient,
+    Reservation,
     ReservedName,
     RoleGrant,
     RoleTeam,
@@ -58,6 +61,8 @@ LEFT_OUT: Mapping[type[Table], str] = {
     RoleTeam: "It speaks of no person.",
     DkimKey: "It speaks of no person.",
     TeamSync: "It speaks of no person.",
+    ImportRun: "A list of old addresses that an admin brings, for a month at most.",
+    ImportLine: "It says of each line of such a list whether its address can be kept for its owner.",
     UsedNonce: "A hash of a random number; nobody can tell whose sign-in it was.",
     StashedAnswer: "An answer of the sign-in provider on its way, for a minute; nobody can tell whose.",
 }
@@ -169,6 +174,9 @@ PARTS: Mapping[type[Table], Callable[[Person, str], Rows]] = {
     AliasOwner: _own(AliasOwner),
     ErasedOwner: _left_names,
     Recipient: _recipients,
+    Reservation: lambda person, secret: Reservation.select().where(
+        Reservation.alias.in_([row.id for row in _aliases(person, secret)])
+    ),
     AliasRecipient: _alias_recipients,
     DeliveryCount: _counts,
     AccountFact: _own(AccountFact),

@@ -26,7 +26,19 @@ from core.eligibility import Condition, settled_conditions
 from core.facts import Answer
 from core.fresh import CODE, CODE_LASTS, code_key, code_of
 from core.lifecycle import Event
-from core.models import Alias, AuditEntry, DkimKey, Domain, Notice, Person, Recipient, Session, Waiver, by_id
+from core.models import (
+    Alias,
+    AuditEntry,
+    DkimKey,
+    Domain,
+    Notice,
+    Person,
+    Recipient,
+    Reservation,
+    Session,
+    Waiver,
+    by_id,
+)
 from core.notices import LATER_ENDS, can_be_told
 from core.problems import DIGEST, problems_of
 from core.recipients import PROOF, PROOF_LASTS, proof_expires, proof_token
@@ -36,6 +48,10 @@ from core.secrets import derive_key, keyed_hash
 from core.settings import Settings
 from core.signing_keys import record_needed_until
 from core.standing import facts_of, rules_of, teams_of
+from core.takeover import CODE as TAKEOVER_CODE
+from core.takeover import CODE_LASTS as TAKEOVER_CODE_LASTS
+from core.takeover import code_key as takeover_code_key
+from core.takeover import code_of as takeover_code_of
 from core.translation import N_, catalogue
 
 LETTERS = Path(__file__).parent / "templates" / "letters"
@@ -54,6 +70,7 @@ _TABLES: dict[str, Any] = {
     "alias": Alias, "person": Person, "newcomer": Person, "recipient": Recipient,
     "domain": Domain, "key": DkimKey, "old_key": DkimKey, "waiver": Waiver, "session": Session,
     "entry": AuditEntry,
+    "reservation": Reservation,
 }  # fmt: skip
 _NUMBERS = {"until", "since", "quarter"}
 """What a notice keeps beside row ids: moments, as seconds."""
@@ -261,6 +278,13 @@ def _secret_of(
     if notice.kind == CODE:
         code = _code(notice, facts["session"], settings, now)
         return None if code is None else {"code": code, "minutes": int(CODE_LASTS.total_seconds() // 60)}
+    if notice.kind == TAKEOVER_CODE:
+        code = _takeover_code(notice, facts["reservation"], settings, now)
+        return (
+            None
+            if code is None
+            else {"code": code, "minutes": int(TAKEOVER_CODE_LASTS.total_seconds() // 60)}
+        )
     return {}
 
 
@@ -269,6 +293,15 @@ def _code(notice: Notice, session: Session, settings: Settings, now: datetime) -
     if notice.unique_key != code_key(session) or session.code_sent_at is None:
         return None  # used meanwhile, or a newer mail is on its way
     return code_of(session, settings.secret_key) if now <= session.code_sent_at + CODE_LASTS else None
+
+
+def _takeover_code(notice: Notice, row: Reservation, settings: Settings, now: datetime) -> str | None:
+    """Return the code that proves whose an imported address is, None when it would be of no use."""
+    if notice.unique_key != takeover_code_key(row) or row.code_sent_at is None:
+        return None  # a newer mail is on its way
+    return (
+        takeover_code_of(row, settings.secret_key) if now <= row.code_sent_at + TAKEOVER_CODE_LASTS else None
+    )
 
 
 def _of_mail(notice: Notice, facts: dict[str, Any]) -> dict[str, Any]:

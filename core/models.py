@@ -197,7 +197,7 @@ class Alias(Recorded, Table):
     created_at = UtcDateTimeField()
 
     class Meta:
-        indexes = ((("domain", "local_part"), True),)
+        indexes = ((("domain", "local_part"), True), (("reserved_issuer", "reserved_subject"), False))
 
     @property
     def text(self) -> str:
@@ -272,6 +272,68 @@ class AliasRecipient(Table):
 
     class Meta:
         indexes = ((("alias", "recipient"), True),)
+
+
+class Reservation(Table):
+    """An imported address that waits for its owner: who may ask for it, and the code that proves it.
+
+    The row goes when somebody has taken the address over (`core.takeover`).
+    """
+
+    alias_id: int
+    code_for_id: int | None
+
+    id = AutoField()
+    alias = ForeignKeyField(Alias, unique=True, backref="reservations", on_delete="CASCADE")  # type: ignore[assignment]
+    launchpad_name = CharField(100, default="")
+    """As the old list has it: says who may ask, and proves nothing."""
+    listed_at = UtcDateTimeField()
+    """How old the list is: an account that is younger is not the one that it means."""
+    imported_at = UtcDateTimeField()
+    state = CharField(12)
+    """How far the name is looked up (`core.reservations.NameState`)."""
+    asked_at = UtcDateTimeField(null=True)
+    """When the directory was last asked for the name."""
+    code_for = ForeignKeyField(Person, null=True, on_delete="SET NULL")
+    """Who asked for the code that was sent last."""
+    code_sent_at = UtcDateTimeField(null=True)
+    code_tries = IntegerField(default=0)
+
+    class Meta:
+        indexes = ((("state", "id"), False),)
+
+
+class ImportRun(Recorded, Table):
+    """A list of old addresses that an admin brought to a page; the record says who."""
+
+    id = AutoField()
+    made_at = UtcDateTimeField(index=True)
+    listed_at = UtcDateTimeField()
+    content = BlobField(null=True)
+    """The file as it came; gone when the import is done."""
+    state = CharField(10)
+    """`core.import_runs.State`."""
+    problem = CharField(300, default="")
+    """Why the file cannot be read."""
+    lines = IntegerField(default=0)
+    done = IntegerField(default=0)
+    """How many of the lines are checked, or imported."""
+
+
+class ImportLine(Table):
+    """What becomes of one line of such a list; never a recipient."""
+
+    run_id: int
+
+    id = AutoField()
+    run = ForeignKeyField(ImportRun, backref="report", on_delete="CASCADE")
+    number = IntegerField()
+    address = CharField(100)
+    fate = CharField(20)
+    detail = CharField(300, default="")
+
+    class Meta:
+        indexes = ((("run", "number"), True), (("run", "fate", "number"), False))
 
 
 class DeliveryCount(Table):
@@ -571,9 +633,9 @@ class DkimKey(Table):
 
 TABLES: tuple[type[Table], ...] = (
     Domain, DomainTeam, TeamReading, TeamSync, Person, Identity, Alias, ErasedOwner, AliasOwner, Recipient,
-    AliasRecipient, DeliveryCount, Membership, AccountFact, Waiver, Notice, Problem, Session, RoleGrant,
-    RoleTeam, ReservedName, AuditEntry, AuditSubject, AuditValue, AuditHead, UsedNonce, StashedAnswer,
-    DkimKey,
+    AliasRecipient, Reservation, ImportRun, ImportLine, DeliveryCount, Membership, AccountFact, Waiver,
+    Notice, Problem, Session, RoleGrant, RoleTeam, ReservedName, AuditEntry, AuditSubject, AuditValue,
+    AuditHead, UsedNonce, StashedAnswer, DkimKey,
 )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from core.recipients import suggested_recipient
 from core.reserved import is_reserved
 from core.routing import LATER_LASTS, AliasFacts, Entitlement, Fate, Hold, RouteRecipient, Switch, alias_fate
 from core.standing import standings_of
+from core.takeover import Offer, offers_for
 
 CHECK_EVERY = timedelta(minutes=15)
 """How often the directory is asked about everyone: the schedule's own number."""
@@ -98,6 +99,8 @@ class Overview:
     """Whether a claim needs no word on where mail shall go."""
     suggested: str
     """What that word may be."""
+    offers: Sequence[Offer] = ()
+    """What was imported and waits for their proof that it is theirs."""
 
 
 def overview_of(person: Person, now: datetime, record_secret: str | None = None) -> Overview:
@@ -112,7 +115,10 @@ def overview_of(person: Person, now: datetime, record_secret: str | None = None)
         own.setdefault(view.alias.domain_id, []).append(view)
     standings = standings_of(person, now)
     domains = [standing.domain.id for standing in standings]
-    problems = _problems(person, local_part, domains, record_secret)
+    problems = dict(_problems(person, local_part, domains, record_secret))
+    offers = offers_for(person, now)
+    kept = {offer.alias.domain_id for offer in offers if offer.alias.local_part == local_part}
+    problems |= {domain: ClaimProblem.KEPT for domain in kept if problems.get(domain) is ClaimProblem.TAKEN}
     rows = [
         DomainRow(
             standing.domain,
@@ -129,6 +135,7 @@ def overview_of(person: Person, now: datetime, record_secret: str | None = None)
         failing_among(views),
         Recipient.select().where(proven).exists(),
         suggested_recipient(person, [standing.domain.name for standing in standings]),
+        offers,
     )
 
 

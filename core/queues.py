@@ -39,6 +39,8 @@ class Job(StrEnum):
     SWEEP = "workers.jobs.sweep"
     CHECK_SIGNING_KEYS = "workers.jobs.check_signing_keys"
     CHECK_DOMAINS = "workers.jobs.check_domains"
+    IMPORT_FILE = "workers.jobs.import_file"
+    RESOLVE_NAMES = "workers.jobs.resolve_names"
 
 
 class JobFailed(Exception):
@@ -64,6 +66,8 @@ _QUEUE_OF = {
     Job.SWEEP: "sync",
     Job.CHECK_SIGNING_KEYS: "sync",
     Job.CHECK_DOMAINS: "sync",
+    Job.IMPORT_FILE: "interactive",
+    Job.RESOLVE_NAMES: "sync",
 }
 
 
@@ -101,7 +105,7 @@ def enqueue(settings: Settings, job: Job, *args: int | str) -> bool:
         with broker(settings) as connection:
             queue = Queue(_QUEUE_OF[job], connection=connection, serializer=JSONSerializer)
             old = queue.fetch_job(name)
-            if old is not None and old.get_status() not in (JobStatus.QUEUED, JobStatus.STARTED):
+            if old is not None and not _is_at_it(old):
                 _forget(old)
             queue.enqueue(job.value, *args, **_OPTIONS, job_id=name, unique=True)
     except DuplicateJobError:
@@ -110,6 +114,14 @@ def enqueue(settings: Settings, job: Job, *args: int | str) -> bool:
         log.warning("broker out of reach", job=job.value, error=type(error).__name__)
         return False
     return True
+
+
+def _is_at_it(job: RqJob) -> bool:
+    """Whether a job waits or runs; one that has ended since it was found does neither."""
+    try:
+        return job.get_status() in (JobStatus.QUEUED, JobStatus.STARTED)
+    except InvalidJobOperation:
+        return False
 
 
 def _forget(job: RqJob) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from core.audit import Actor
 from core.database import connection, write
-from core.models import DeliveryCount, Notice, Problem, Session, StashedAnswer, UsedNonce
+from core.models import DeliveryCount, ImportRun, Notice, Problem, Session, StashedAnswer, UsedNonce
 from core.openid_state import NONCE_LASTS
 from core.sessions import LASTS
 from core.signing_keys import erase_retired
@@ -13,10 +13,13 @@ PROBLEMS_LAST = timedelta(days=30)
 COUNTS_LAST = timedelta(days=90)
 NOTICES_LAST = timedelta(days=90)
 """After a notice was sent or refused; by then what it told of cannot happen anew under the same key."""
+IMPORTS_LAST = timedelta(days=30)
+"""A list that an admin brought, with its report; whether or not it was brought in."""
 
 
 def sweep(now: datetime) -> None:
-    """Delete nonces, stashed answers and sessions out of time, old problems, counts and notices, and keys."""
+    """Delete nonces, stashed answers and sessions out of time, old problems, counts, notices and lists,
+    and keys."""
     with connection(), write():
         UsedNonce.delete().where(UsedNonce.seen_at < now - NONCE_LASTS).execute()
         StashedAnswer.delete().where(StashedAnswer.expires_at < now).execute()
@@ -25,4 +28,5 @@ def sweep(now: datetime) -> None:
         settled = Notice.sent_at.is_null(False) | Notice.failed_with.is_null(False)
         Notice.delete().where(settled, Notice.due_at < now - NOTICES_LAST).execute()
         Session.delete().where(Session.seen_at < now - LASTS).execute()
+        ImportRun.delete().where(ImportRun.made_at < now - IMPORTS_LAST).execute()
         erase_retired(Actor("job:sweep"), now)

@@ -11,12 +11,22 @@ from peewee import DatabaseError
 from rq import get_current_job
 from rq.job import Job as RqJob
 
-from core import domain_proof, outbox, provisioning, runtime, sync, team_sync, upkeep
+from core import (
+    domain_proof,
+    import_runs,
+    outbox,
+    provisioning,
+    reservations,
+    runtime,
+    sync,
+    team_sync,
+    upkeep,
+)
 from core.audit import Actor
 from core.daily import tell_daily
 from core.database import connection, utc_now, write
-from core.directories import Deadline, Directory
-from core.directories.configured import make_directory
+from core.directories import Deadline, Directory, NameDirectory
+from core.directories.configured import make_directory, make_name_directory
 from core.domains import resolver_of
 from core.key_watch import check_keys
 from core.models import Person
@@ -59,6 +69,11 @@ def _begin(person_id: int | None = None) -> Settings:
 @cache
 def _directory() -> Directory:
     return make_directory(_settings())
+
+
+@cache
+def _names() -> NameDirectory:
+    return make_name_directory(_settings())
 
 
 def sync_person(person_id: int) -> None:
@@ -133,6 +148,25 @@ def check_signing_keys() -> None:
 def check_domains() -> None:
     """Look for the record that proves a domain: once a day, and hourly as long as the domain waits for it."""
     domain_proof.check_domains(Actor("job:check_domains"), _begin(), utc_now())
+
+
+def import_file(run_id: int, state: str) -> None:
+    """Judge a list of old addresses, or bring it in, as its state says; then have its names looked up."""
+    settings = _begin()
+    import_runs.work_on(run_id, state, utc_now())
+    enqueue(settings, Job.RESOLVE_NAMES)
+
+
+def resolve_names() -> None:
+    """Look up the Launchpad names of imported addresses, and see to imports that were left lying."""
+    settings = _begin()
+    with connection():
+        waiting = import_runs.unfinished()
+    for run_id, state in waiting:
+        enqueue(settings, Job.IMPORT_FILE, run_id, state)
+    left = reservations.resolve_names(_names(), Deadline(TEAM_SECONDS), utc_now())
+    if left:
+        log.info("names not looked up yet", count=left)
 
 
 def report_failure(job: RqJob, kind: type[BaseException], error: BaseException, _trace: object) -> bool:

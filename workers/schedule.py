@@ -25,6 +25,7 @@ EVERY = {
     Job.SYNC_PEOPLE: (jobs.sync_people, 600),
     Job.KEEP_UP: (jobs.keep_up, 3600),
     Job.SWEEP: (jobs.sweep, 3600),
+    Job.RESOLVE_NAMES: (jobs.resolve_names, 600),
     Job.CHECK_SIGNING_KEYS: (jobs.check_signing_keys, 600),
     Job.CHECK_DOMAINS: (jobs.check_domains, 3600),
 }

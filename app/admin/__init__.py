@@ -1,6 +1,6 @@
 """The admins' pages: what waits for them, and what they look things up with."""
 
-from app.admin import audit, dns, domains, freed, held, jobs, lookup, overview, roles, waivers
+from app.admin import audit, dns, domains, freed, held, imports, jobs, lookup, overview, roles, waivers
 from app.admin.blueprint import blueprint
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "domains",
     "freed",
     "held",
+    "imports",
     "jobs",
     "lookup",
     "overview",

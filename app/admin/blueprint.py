@@ -31,6 +31,8 @@ MENU = (
     ("admin.lookup", _("Address lookup"), READERS),
     ("admin.jobs", _("Jobs and problems"), OF_THE_PROJECT),
     ("admin.roles", _("Roles"), OF_THE_PROJECT),
+    ("admin.imports", _("Import"), OF_THE_PROJECT),
+    ("admin.waiting", _("Waiting for their owners"), OF_THE_PROJECT),
     ("admin.audit", _("Record"), OF_THE_PROJECT),
 )
 """The pages that the navigation shows, and to whom."""

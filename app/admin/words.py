@@ -1,11 +1,16 @@
 """The words of the admins' pages for what the core decides."""
 
+from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from core.dns_asking import Outcome
 from core.eligibility import Condition
 from core.facts import Answer
-from core.models import Domain
+from core.import_rules import SENTENCES
+from core.import_rules import Fate as LineFate
+from core.import_runs import State
+from core.models import Domain, ImportLine
+from core.reservations import NameState
 from core.roles import Role
 from core.route_steps import Hosts
 from core.routing import Entitlement, Fate, Hold, Switch
@@ -97,3 +102,47 @@ HOSTS = {
     Hosts.UNKNOWN: ("caution", _("DNS gave no clear answer now; the relay would have senders try later.")),
 }
 """Colour and words for where DNS says that a mailbox's domain takes mail."""
+
+IMPORT_STATES = {
+    State.CHECKING: ("caution", _("being looked at")),
+    State.CHECKED: ("caution", _("waits for your word")),
+    State.BROKEN: ("negative", _("cannot be read")),
+    State.RUNNING: ("caution", _("being brought in")),
+    State.DONE: ("positive", _("brought in")),
+}
+"""Colour and words for how far a list of old addresses is."""
+
+FATES_OF_LINES = {
+    LineFate.NEW: _("new"),
+    LineFate.RESERVED: _("kept"),
+    LineFate.UNREADABLE: _("not readable"),
+    LineFate.BAD_ADDRESS: _("no address"),
+    LineFate.NOT_OURS: _("of another domain"),
+    LineFate.BAD_LOCAL_PART: _("no possible name"),
+    LineFate.KEPT_BACK: _("kept for the project"),
+    LineFate.NO_RECIPIENT: _("without recipient"),
+    LineFate.BAD_RECIPIENT: _("with a wrong recipient"),
+    LineFate.LOOP: _("in a circle"),
+    LineFate.TOO_MANY: _("with too many recipients"),
+    LineFate.BAD_NAME: _("with a wrong Launchpad name"),
+    LineFate.TWICE: _("twice"),
+    LineFate.TAKEN: _("taken"),
+    LineFate.DIFFERS: _("otherwise kept already"),
+}
+"""A few words for what becomes of a line of such a list; the sentence is in `core.import_rules`."""
+
+NAME_STATES = {
+    NameState.ASKING: _("not looked up yet"),
+    NameState.FOUND: _("found; its owner has not taken the address over"),
+    NameState.NO_NAME: _("none in the list"),
+    NameState.NO_ACCOUNT: _("no account of that name"),
+    NameState.TOO_YOUNG: _("the account is younger than the list"),
+    NameState.UNCLEAR: _("no clear answer; asked again"),
+    NameState.BANNED: _("the account of somebody banned here"),
+}
+"""How far the Launchpad name of a kept address is looked up."""
+
+
+def line_words(line: ImportLine) -> str:
+    """Say in a sentence what becomes of a line."""
+    return gettext(SENTENCES[LineFate(line.fate)]) % {"detail": gettext(line.detail) if line.detail else ""}

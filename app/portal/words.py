@@ -17,6 +17,7 @@ from core.submission import Outcome
 
 CLAIM_PROBLEMS = {
     ClaimProblem.TAKEN: (409, _("Somebody else has this address. Should it be yours?")),
+    ClaimProblem.KEPT: (409, _("This address is kept for you. Prove that it is you, above on this page.")),
     ClaimProblem.RESERVED: (403, _("This name is kept for the project.")),
     ClaimProblem.IMPOSSIBLE: (422, _("Your name cannot be a mail address here.")),
     ClaimProblem.NOT_ENTITLED: (403, _("You are not entitled to this address at the moment.")),
@@ -124,6 +125,10 @@ _CHANGES = {
     "alias-taken-again": _("It was claimed again."),
     "alias-granted": _("An admin granted it. Mail goes to %(recipient)s."),
     "grace-moved": _("An admin moved its end."),
+    "alias-imported": _("It was brought over from the old system."),
+    "reservation-looked-up": _("Whose it may be was looked up by its Launchpad name."),
+    "takeover-code-sent": _("A code was sent to its first mailbox, to prove whose it is."),
+    "alias-taken-over": _("Its owner took it over."),
     "alias-given-up": _("It was given up."),
     "alias-provided": _("It was given to its owner, as this domain does for its members."),
     "alias-grace-started": _("Its owner is not entitled to it any more: the grace time began."),

@@ -14,7 +14,7 @@ from app.auth.pending import LASTS as SIGN_IN_LASTS
 from core import models
 from core.openid_state import NONCE_LASTS, STASH_LASTS
 from core.sessions import LASTS as SESSION_LASTS
-from core.sweep import COUNTS_LAST, NOTICES_LAST, PROBLEMS_LAST
+from core.sweep import COUNTS_LAST, IMPORTS_LAST, NOTICES_LAST, PROBLEMS_LAST
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,27 @@ YOU: Tables = {
 }
 
 ADDRESSES: Tables = {
+    models.Reservation: Kept(
+        _("Addresses of the old system that wait for their owners"),
+        _(
+            "The name in %(directory)s that the old list has for an address, how old the list is, and how "
+            "far that name is looked up; when a code was sent to its first mailbox, and who asked for it."
+        ),
+        _("Mail goes on while its owner has not been here yet, and nobody else gets the address."),
+        _("Until its owner takes it over, or an admin takes it out."),
+    ),
+    models.ImportRun: Kept(
+        _("Lists of old addresses"),
+        _("A file that an admin brings: addresses, mailboxes, and names in %(directory)s."),
+        _("Addresses of an old system go on working."),
+        _("The file until it is brought in, the rest %(days)s days at most.", days=IMPORTS_LAST.days),
+    ),
+    models.ImportLine: Kept(
+        _("What became of each line of such a list"),
+        _("The address, and whether it could be kept for its owner. No mailbox."),
+        _("The admins see what they must put right."),
+        _("%(days)s days at most.", days=IMPORTS_LAST.days),
+    ),
     models.Alias: Kept(
         _("Your addresses"),
         _(

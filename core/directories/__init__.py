@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from core.facts import Answer
@@ -63,12 +64,33 @@ class MembersReading:
     """Whether the directory clearly says that there is no such team: for an admin to judge."""
 
 
+@dataclass(frozen=True)
+class IdentityReading:
+    """Which identity signs in under a name? *No* is a clear answer, *unknown* is none."""
+
+    answer: Answer
+    issuer: str | None = None
+    subject: str | None = None
+    """For Ubuntu One the claimed id."""
+    born: datetime | None = None
+    """When the account was made; None where the directory does not know."""
+    why: str = ""
+    """For the log: what went wrong when it is unknown. Holds no personal data."""
+
+
 Progress = Callable[[int, int | None], None]
 """Told after each page of a team: how many entries were read, and of how many, if that is known."""
 
 
 def no_progress(_read: int, _total: int | None) -> None:
     """Tell nobody."""
+
+
+class NameDirectory(Protocol):
+    """A source that finds people by their names. Does not raise: trouble is an unknown answer."""
+
+    def identify(self, name: str, deadline: Deadline) -> IdentityReading:
+        """Find the identity of the account that has this name now; it proves nothing of earlier days."""
 
 
 class Directory(Protocol):

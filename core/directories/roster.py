@@ -13,6 +13,7 @@ from core.directories import (
     Account,
     AccountReading,
     Deadline,
+    IdentityReading,
     MembersReading,
     Progress,
     TeamsReading,
@@ -51,6 +52,16 @@ class RosterDirectory:
         if entry is None:
             return AccountReading(Answer.NO)
         return AccountReading(Answer.YES, self._account(entry, subject))
+
+    def identify(self, name: str, deadline: Deadline) -> IdentityReading:
+        """Find the subject of an entry; one that is known by an address alone has none to tell."""
+        try:
+            entry = self._roster().named(name)
+        except RosterProblem as problem:
+            return IdentityReading(Answer.UNKNOWN, why=str(problem))
+        if entry is None or entry.subject is None:
+            return IdentityReading(Answer.NO)
+        return IdentityReading(Answer.YES, self._issuer, entry.subject)
 
     def teams_of(self, name: str, deadline: Deadline) -> TeamsReading:
         """Read the teams of one entry."""

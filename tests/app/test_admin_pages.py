@@ -19,6 +19,8 @@ PAGES = {
     "/admin/roles?who=nobody": "roles",
     "/admin/audit": "found",
     "/admin/audit/1": "entry",
+    "/admin/imports": "imports",
+    "/admin/waiting": "found",
 }
 """Each with the id of what HTMX swaps."""
 

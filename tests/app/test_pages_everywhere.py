@@ -50,6 +50,8 @@ def addresses(portal: Portal, owner: Owner, method: str) -> dict[str, str]:
     }
     odd |= {"domain_id": 2**31 - 1, "admin_id": 0}
     odd |= {"session_id": 0, "waiver_id": 2**31 - 1}
+    own |= {"list_id": 1, "kept_id": 1}
+    odd |= {"list_id": 0, "kept_id": 2**31 - 1}
     found = {}
     with app.test_request_context():
         for rule in app.url_map.iter_rules():

@@ -7,7 +7,7 @@ filled in from `World.arguments`: they are of somebody else, and of the domain `
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,11 +19,30 @@ from app import create_app
 from core import runtime
 from core.audit import OPERATOR
 from core.database import connection, utc_now, write
-from core.models import Alias, AuditEntry, Person, Recipient, RoleGrant, RoleTeam, Session, TeamReading
+from core.import_runs import State as ListState
+from core.models import (
+    Alias,
+    AuditEntry,
+    ImportRun,
+    Person,
+    Recipient,
+    RoleGrant,
+    RoleTeam,
+    Session,
+    TeamReading,
+)
 from core.roles import Role, grant, grant_to_team
 from core.sessions import open_session
 from core.settings import Settings
-from tests.support.arrange import ISSUER, make_admin, make_alias, make_domain, make_member, make_waiver
+from tests.support.arrange import (
+    ISSUER,
+    make_admin,
+    make_alias,
+    make_domain,
+    make_kept,
+    make_member,
+    make_waiver,
+)
 
 NOBODY = "nobody"
 CONTRIBUTOR = "contributor"
@@ -92,6 +111,10 @@ ROUTES = {
     "POST portal.set_label": OWNER,
     "POST portal.send_test": OWNER,
     "GET portal.test_progress": OWNER,
+    "GET portal.kept": OWNER,
+    "POST portal.take_kept": OWNER,
+    "POST portal.send_kept_code": OWNER,
+    "POST portal.enter_kept_code": OWNER,
     "GET account.page": SIGNED_IN,
     "GET account.export": SIGNED_IN,
     "POST account.choose_language": SIGNED_IN,
@@ -144,6 +167,16 @@ ROUTES = {
     "POST admin.grant_role": may(PROJECT, fresh=True),
     "POST admin.revoke_role": may(PROJECT, fresh=True),
     "POST admin.revoke_team_role": may(PROJECT, fresh=True),
+    "GET admin.imports": OF_THE_PROJECT,
+    "POST admin.bring_list": may(PROJECT),
+    "GET admin.import_run": OF_THE_PROJECT,
+    "POST admin.approve_import": may(PROJECT, fresh=True),
+    "POST admin.discard_import": may(PROJECT),
+    "GET admin.waiting": OF_THE_PROJECT,
+    "POST admin.look_again": may(PROJECT),
+    "GET admin.kept_address": OF_THE_PROJECT,
+    "POST admin.give_kept": may(PROJECT, fresh=True),
+    "POST admin.drop_kept": may(PROJECT, fresh=True),
     "GET admin.audit": OF_THE_PROJECT,
     "GET admin.audit_entry": OF_THE_PROJECT,
     "POST admin.audit_values": OF_THE_PROJECT,
@@ -212,6 +245,8 @@ def _arrange() -> tuple[dict[str, Person], Person, dict[str, object]]:
             "reading_id": reading.id,
             "grant_id": RoleGrant.get(RoleGrant.subject == "spare").id,
             "role_team_id": RoleTeam.get().id,
+            "list_id": make_list(now).id,
+            "kept_id": make_kept(domain, now, "kept", "victim").id,
             "entry_id": AuditEntry.select().first().id,
             "domain_id": domain.id,
             "admin_id": RoleGrant.get(RoleGrant.subject == "spare-of-domain").id,
@@ -221,6 +256,12 @@ def _arrange() -> tuple[dict[str, Person], Person, dict[str, object]]:
             "filename": "built/app.css",
         },
     )
+
+
+def make_list(now: datetime) -> ImportRun:
+    """A list of old addresses that waits for an admin's word."""
+    with write():
+        return ImportRun.create(made_at=now, listed_at=now, content=b"x,y", state=ListState.CHECKED)
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,8 @@ from core.database import write
 from core.directories import Account, AccountReading
 from core.domains import add_domain, mark_verified
 from core.facts import Answer
-from core.models import Alias, AliasRecipient, Domain, Identity, Person, Recipient, Waiver
+from core.models import Alias, AliasRecipient, Domain, Identity, Person, Recipient, Reservation, Waiver
+from core.reservations import NameState
 from core.roles import Role, grant
 from core.standing import store_account_facts, store_memberships
 from core.sync import PersonReading
@@ -93,6 +94,28 @@ def make_alias(
         alias = Alias.create(domain=domain, local_part=local_part, person=person, **values)
         for position, recipient in enumerate(recipients):
             AliasRecipient.create(alias=alias, recipient=recipient, position=position)
+    return alias
+
+
+def make_kept(
+    domain: Domain, now: datetime, local_part: str, name: str, *addresses: str, found: bool = True
+) -> Alias:
+    """Keep an address for whoever has this Launchpad name; by default the name is looked up already.
+
+    addresses: where its mail goes, NAME@old.example.net if there are none.
+    """
+    targets = addresses or (f"{name}@old.example.net",)
+    recipients = [make_recipient(None, now, address) for address in targets]
+    who = {"reserved_issuer": ISSUER, "reserved_subject": claimed_id(name)} if found else {}
+    alias = make_alias(None, domain, now, local_part, recipients=recipients, **who)
+    with write():
+        Reservation.create(
+            alias=alias,
+            launchpad_name=name,
+            listed_at=now,
+            imported_at=now,
+            state=NameState.FOUND if found else NameState.ASKING,
+        )
     return alias
 
 

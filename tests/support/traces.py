@@ -24,7 +24,7 @@ from core.recipients import add_recipient
 from core.roles import Role, grant
 from core.sessions import open_session
 from core.waivers import Kind, Request, ask
-from tests.support.arrange import ISSUER, claimed_id, make_alias, make_member, make_recipient
+from tests.support.arrange import ISSUER, claimed_id, make_alias, make_kept, make_member, make_recipient
 
 MARKS = ("treasure", "+id/Treasure7x")
 """What no row may hold any more when the person `treasure` is gone, but for the names they had."""
@@ -40,8 +40,7 @@ def leave_traces(domain: Domain, record_secret: str, now: datetime) -> Person:
     imported = make_recipient(None, now, "treasure.old@old.example.net")
     second = make_alias(person, domain, now, "treasure.two", recipients=[imported], by_self_service=False)
     shared = make_alias(None, domain, now, "team", recipients=[person.recipients.get()])
-    identity = {"reserved_issuer": ISSUER, "reserved_subject": claimed_id("treasure")}
-    kept = make_alias(None, domain, now, "kept", **identity)
+    kept = make_kept(domain, now, "kept", "treasure", "first@elsewhere.example.net")
     first = "treasure@home.example.net"
     record_counts([Count(Event.REFUSED_MAILBOX, alias.id, first, now.date(), "5.1.1")], now)
     ask(

@@ -75,6 +75,7 @@ def settings(settings: Settings, outside: PretendServers, tmp_path: Path) -> Set
     return settings.model_copy(
         update={
             "launchpad_api_url": outside.launchpad.url,
+            "launchpad_web_url": outside.launchpad.url,
             "resolver": "{}:{}".format(*outside.resolver.address),
             "openid_provider_url": outside.ubuntu_one.url,
             "openid_endpoint": outside.ubuntu_one.endpoint,

@@ -95,6 +95,7 @@ def test_nothing_is_left_but_the_names_and_what_was_never_theirs(treasure, leave
         ("alias", "local_part", "treasure"),
         ("alias", "local_part", "treasure.two"),
         ("alias", "reserved_subject", claimed_id("treasure")),
+        ("reservation", "launchpad_name", "treasure"),
         ("team_reading", "names", '["other", "treasure"]'),
     ]
 

@@ -94,6 +94,12 @@ def test_what_a_person_knows_themselves_by_is_there_in_words(exported):
     assert data["waiver"][0]["reason"] == "I was treasure before, too."
 
 
+def test_of_an_address_that_is_only_kept_no_recipient_is_in_it(exported):
+    """The old list may mean somebody else of that name, until it is proven."""
+    assert exported["data"]["reservation"][0]["alias"] == "kept@proj.example"
+    assert "elsewhere" not in json.dumps(exported)
+
+
 def test_the_record_says_what_was_changed_and_whether_by_oneself(exported):
     entries = {row["verb"]: row for row in exported["data"]["audit_entry"]}
 

@@ -24,11 +24,13 @@ from core.routing import Entitlement, Hold, Switch
 from core.sessions import open_session
 from core.standing import store_account_facts, store_memberships
 from core.sync import clean_name
+from core.takeover import send_code as send_takeover_code
 from tests.support.arrange import (
     TEAM,
     later,
     make_alias,
     make_domain,
+    make_kept,
     make_member,
     make_person,
     make_recipient,
@@ -90,7 +92,14 @@ def parse(letter: Letter | None) -> EmailMessage:
     return message
 
 
-OF_AN_ACCOUNT = ("waiver-asked", "waiver-granted", "waiver-refused", "sign-in-code", "account-deleted")
+OF_AN_ACCOUNT = (
+    "waiver-asked",
+    "waiver-granted",
+    "waiver-refused",
+    "sign-in-code",
+    "takeover-code",
+    "account-deleted",
+)
 
 OF_A_DOMAIN = ("domain-record-missing", "domain-closed")
 
@@ -101,6 +110,7 @@ NOTICES = [
     *("signing-key-in-use", "signing-key-missing"),
     *OF_A_DOMAIN,
     *OF_AN_ACCOUNT,
+    "taken-over",
     *("recipients-changed", "recipient-removed"),
     "daily",
     *Event,
@@ -136,6 +146,8 @@ def tell_of_an_account(kind: str, ada: Person, alias: Alias, now: datetime) -> N
         with write():
             open_session(ada, now, asked_anew=True)
         send_code(Session.get().id, now)
+    elif kind == "takeover-code":
+        send_takeover_code(ada.id, make_kept(alias.domain, now, "kept", "ada").id, now)
     elif kind == "account-deleted":
         tell_goodbye(["ada@home.example.net"], now)
     else:
@@ -201,7 +213,7 @@ def test_each_kind_goes_where_its_notice_says(kind, write_one, settings):
 
 
 def test_a_second_try_is_the_same_message(kind, write_one, now):
-    hours = 0.1 if kind == "sign-in-code" else 30
+    hours = 0.1 if kind.endswith("-code") else 30
     assert write_one(later(now, hours=hours)) == write_one(now)
 
 
