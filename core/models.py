@@ -180,6 +180,8 @@ class Alias(Recorded, Table):
     reserved_issuer = CharField(255, null=True)
     reserved_subject = CharField(255, null=True)
     """The identity that may take a reserved address over."""
+    looks_like = CharField(64, null=True, index=True)
+    """The reserved name for which it may be taken, until an admin has looked (`core.reserved`)."""
     created_at = UtcDateTimeField()
 
     class Meta:
@@ -444,7 +446,7 @@ class RoleTeam(Recorded, Table):
         indexes = ((("team", "role", "domain"), True),)
 
 
-class ReservedName(Table):
+class ReservedName(Recorded, Table):
     """A local part that admins keep back, on one domain or on all."""
 
     domain_id: int | None

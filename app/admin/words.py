@@ -4,6 +4,7 @@ from flask_babel import lazy_gettext as _
 
 from core.eligibility import Condition
 from core.facts import Answer
+from core.reserved import NameClass
 from core.roles import Role
 from core.route_steps import Hosts
 from core.routing import Fate
@@ -49,6 +50,16 @@ FATES = {
     Fate.NO_RECIPIENT: _("It has had no confirmed mailbox for three days: mail is refused."),
 }
 """What mail for an address gets, and why."""
+
+NAME_CLASSES = {
+    NameClass.ROLE: _("Names of office in mail (RFC 2142): their mail always reaches the admins"),
+    NameClass.CERTIFICATE: _("Names with which a certificate is got for a domain"),
+    NameClass.MAIL: _("Names of mail systems; also all that begin like a rewritten sender, as srs0="),
+    NameClass.SYSTEM: _("Accounts and services of a machine"),
+    NameClass.OFFICE: _("Names that seem to speak for the project"),
+    NameClass.BRAND: _("Names that look official; also what the names of the domains begin with"),
+}
+"""Why a name is kept back."""
 
 HOSTS = {
     Hosts.MX: ("positive", _("Its mail servers are %(names)s.")),
