@@ -2,7 +2,19 @@
 
 from flask import Flask
 
-from app import account, auth, errors, extensions, limits, portal, presentation, public, security, waivers
+from app import (
+    account,
+    admin,
+    auth,
+    errors,
+    extensions,
+    limits,
+    portal,
+    presentation,
+    public,
+    security,
+    waivers,
+)
 from app.theme import require_theme
 from core import runtime
 from core.settings import Settings
@@ -30,6 +42,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(portal.blueprint)
     app.register_blueprint(account.blueprint)
     app.register_blueprint(waivers.blueprint)
+    app.register_blueprint(admin.blueprint)
     errors.init_app(app)
     limits.init_app(app, settings)
     return app

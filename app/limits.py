@@ -67,6 +67,7 @@ CODE = Limit("code", "20 per hour", person)
 DIRECTORY = Limit("directory", "10 per minute", person)
 REQUESTS = Limit("requests", "10 per hour; 20 per day", person)
 EXPORT = Limit("export", "10 per hour", person)
+LOOKUP = Limit("lookup", "60 per minute", person)
 
 LIMITS: Mapping[str, Limit] = {
     "auth.begin": SIGN_IN,
@@ -87,6 +88,8 @@ LIMITS: Mapping[str, Limit] = {
     "account.delete": MAIL,
     "waivers.ask": REQUESTS,
     "waivers.withdraw": REQUESTS,
+    "admin.lookup": LOOKUP,
+    "admin.lookup_in_full": LOOKUP,
 }
 """By endpoint. A test holds that every endpoint that takes a form is here or in `FREE`."""
 
@@ -95,8 +98,10 @@ FREE = frozenset(
     | {"portal.move_recipient", "portal.set_order", "portal.set_keeps_tag", "portal.set_label"}
     | {"portal.switch", "portal.give_up", "portal.verify_now"}
     | {"account.choose_language", "account.choose_notices", "account.end_session", "account.end_sessions"}
+    | {"admin.grant_waiver", "admin.refuse_waiver", "admin.end_waiver", "admin.audit_values"}
+    | {"admin.confirm_team", "admin.discard_team", "admin.confirm_accounts", "admin.discard_accounts"}
 )
-"""Endpoints whose forms cost nobody else anything."""
+"""Endpoints whose forms cost nobody else anything, and those of admins, who are trusted that far."""
 
 
 def init_app(app: Flask, chosen: Settings) -> None:

@@ -47,13 +47,7 @@ def history_of_person(person: Person, most: int = MOST) -> Sequence[Change]:
 
 
 def _changes(about: Any, most: int) -> Sequence[Change]:
-    query = (
-        AuditEntry.select()
-        .join(AuditSubject)
-        .where(about)
-        .order_by(AuditEntry.id.desc())
-        .limit(most)
-    )
+    query = AuditEntry.select().join(AuditSubject).where(about).order_by(AuditEntry.id.desc()).limit(most)
     entries = list(query)
     of_these = AuditValue.entry.in_([entry.id for entry in entries])
     values = {row.entry_id: row.values for row in AuditValue.select().where(of_these)}

@@ -16,7 +16,9 @@ class Slice(Generic[Row]):
     """With this key begins what comes after; None at the end."""
 
 
-def slice_of(query: Any, key: Any, after: int | None, *, newest_first: bool, size: int = PAGE_SIZE) -> Slice[Any]:
+def slice_of(
+    query: Any, key: Any, after: int | None, *, newest_first: bool, size: int = PAGE_SIZE
+) -> Slice[Any]:
     """Return the rows of a query whose key comes after `after`; from its beginning when that is None.
 
     key: the field by which it is paged, unique and positive. The bound is always there, so that the

@@ -125,7 +125,9 @@ def mail_hosts(resolver: dns.resolver.Resolver, domain: str) -> MailHosts:
     except dns.exception.DNSException:
         return MailHosts(domain, Hosts.UNKNOWN)
     names = tuple(exchange.to_text(omit_final_dot=True) for _, exchange in records)
-    return MailHosts(domain, Hosts.NO_MAIL) if names in (("",), (".",), ("@",)) else MailHosts(domain, Hosts.MX, names)
+    if names in (("",), (".",), ("@",)):
+        return MailHosts(domain, Hosts.NO_MAIL)
+    return MailHosts(domain, Hosts.MX, names)
 
 
 def _own_address(resolver: dns.resolver.Resolver, domain: str) -> MailHosts:

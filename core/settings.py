@@ -220,9 +220,9 @@ class Settings(BaseSettings):
     )
     admins: CommaList = Field(
         default=[],
-        description="Roles given to identities, each as `ROLE ISSUER SUBJECT`: ROLE is `project_admin`, `auditor` "
-        "or `domain_admin:DOMAIN`; for Ubuntu One the issuer is `OPENID_PROVIDER_URL` and the subject the "
-        "claimed id. Comma separated.",
+        description="Roles given to identities, each as `ROLE ISSUER SUBJECT`: ROLE is `project_admin`, "
+        "`auditor` or `domain_admin:DOMAIN`; for Ubuntu One the issuer is `OPENID_PROVIDER_URL` and the "
+        "subject the claimed id. Comma separated.",
     )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
 

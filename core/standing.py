@@ -109,7 +109,7 @@ def rules_of_all() -> list[tuple[Domain, DomainRules]]:
 
 
 def mapped_teams() -> set[str]:
-    """Return every team that entitles to some domain or gives a role: the only ones that are kept of a person."""
+    """Return every team that entitles to some domain or gives a role: only those are kept of a person."""
     query = DomainTeam.select(DomainTeam.team).join(Domain).where(Domain.removed_at.is_null())
     return {row.team for row in query} | {row.team for row in RoleTeam.select(RoleTeam.team)}
 

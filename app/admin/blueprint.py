@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Any
 
 from flask import Blueprint, abort, g, request, url_for
+from flask_babel import lazy_gettext as _
 from flask_login import current_user, login_required
 from werkzeug.wrappers import Response
 
@@ -20,6 +21,15 @@ View = Callable[..., Any]
 
 READERS = (Role.PROJECT_ADMIN, Role.DOMAIN_ADMIN, Role.AUDITOR)
 OF_THE_PROJECT = (Role.PROJECT_ADMIN, Role.AUDITOR)
+
+MENU = (
+    ("admin.overview", _("What waits"), READERS),
+    ("admin.waivers", _("Waivers"), READERS),
+    ("admin.held", _("Held readings"), OF_THE_PROJECT),
+    ("admin.lookup", _("Address lookup"), READERS),
+    ("admin.audit", _("Record"), OF_THE_PROJECT),
+)
+"""The pages that the navigation shows, and to whom."""
 
 blueprint = Blueprint("admin", __name__, url_prefix="/admin")
 
@@ -64,10 +74,22 @@ def after() -> int | None:
 @blueprint.context_processor
 def helpers() -> dict[str, object]:
     """Give the admins' templates their words, what the person may do, and the address of a next page."""
-    return {"admin_words": words, "authority": authority(), "next_page": _next_page}
+    return {
+        "admin_words": words,
+        "admin_pages": admin_pages,
+        "authority": authority(),
+        "next_page": next_page,
+    }
 
 
-def _next_page(key: int) -> str:
-    """Return the address of the page that goes on after a key, with the same filters."""
-    kept = {name: text for name, text in request.args.items() if text and name != "after"}
-    return url_for(str(request.endpoint), **{**(request.view_args or {}), **kept, "after": key})
+def admin_pages() -> list[tuple[str, str]]:
+    """Return the pages that the signed-in person may open, with their names."""
+    roles = authority().roles
+    return [(endpoint, str(name)) for endpoint, name, readers in MENU if roles & set(readers)]
+
+
+def next_page(key: int | None) -> str:
+    """Return the address of the page that goes on after a key, with the same filters; None: of the first."""
+    values: dict[str, Any] = dict(request.view_args or {})
+    values |= {name: text for name, text in request.args.items() if text}
+    return url_for(str(request.endpoint), **values | {"after": key})

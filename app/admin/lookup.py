@@ -11,7 +11,7 @@ from core.audit import record
 from core.database import utc_now, write
 from core.domains import find_domain, resolver_of
 from core.roles import Role
-from core.route_steps import Asked, mail_hosts, route_with_steps, stored_aliases
+from core.route_steps import Asked, MailHosts, mail_hosts, route_with_steps, stored_aliases
 from core.routing import Route
 
 FEW = 5
@@ -41,12 +41,13 @@ def _lookup(typed: str, *, in_full: bool = False) -> Page:
         return _page(typed, error=_(str(error))), 422
     domain = find_domain(address.domain)
     seen = authority()
-    if seen.domains is not None and (domain is None or not seen.sees(domain.id)):
+    own = domain is not None and seen.decides(domain.id)
+    if (in_full and not own) or (seen.domains is not None and not own):
         return _page(typed, error=_("You are no admin of that domain.")), 403
     found, steps = route_with_steps(stored_aliases(), address, settings.ops_address, utc_now())
     if in_full and found.recipients:
         _write_down(found)
-    return _page(typed, found=found, steps=steps, hosts=_hosts(found), in_full=in_full)
+    return _page(typed, found=found, steps=steps, hosts=_hosts(found), in_full=in_full, may_ask=own)
 
 
 def _write_down(found: Route) -> None:
@@ -55,13 +56,14 @@ def _write_down(found: Route) -> None:
         record(actor(), "mailboxes-shown", subjects, {"alias": found.alias}, utc_now())
 
 
-def _hosts(found: Route) -> dict[str, object]:
-    """Ask DNS about the domains of the mailboxes; a smarthost asks for itself."""
+def _hosts(found: Route) -> dict[str, MailHosts]:
+    """Ask DNS about the domains of the mailboxes; nothing with a smarthost, which asks for itself."""
     if settings.smarthost is not None:
         return {}
     resolver = resolver_of(settings)
-    domains = dict.fromkeys(parse_address(recipient).domain for recipient in found.recipients)
-    return {domain: mail_hosts(resolver, domain) for domain in list(domains)[:FEW]}
+    domains = {recipient: parse_address(recipient).domain for recipient in found.recipients}
+    few = {domain: mail_hosts(resolver, domain) for domain in list(dict.fromkeys(domains.values()))[:FEW]}
+    return {recipient: few[domain] for recipient, domain in domains.items() if domain in few}
 
 
 def _page(typed: str, **answer: object) -> str:

@@ -91,4 +91,3 @@ def _page(error: str = "") -> str:
         sent=session.code_sent_at is not None,
         error=error,
     )
-
