@@ -32,6 +32,7 @@ from core.secrets import derive_key, keyed_hash
 from core.settings import Settings
 from core.signing_keys import record_needed_until
 from core.standing import facts_of, rules_of, teams_of
+from core.waiver_ends import ENDS
 
 
 def N_(text: str) -> str:  # noqa: N802 -- the name by which gettext knows it
@@ -229,6 +230,9 @@ def _still_matters(notice: Notice, facts: dict[str, Any], now: datetime) -> bool
         return _is_still_so(notice.kind, facts, now)
     if notice.kind == "signing-key-missing":
         return facts["key"].missing_since is not None
+    if notice.kind == ENDS:
+        waiver = facts["waiver"]
+        return int(waiver.ends_at.timestamp()) == facts["until"] if waiver.ends_at else False
     if notice.kind == "waiver-asked":
         return bool(facts["waiver"].state == "asked")
     return True

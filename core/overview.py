@@ -139,16 +139,20 @@ def _rank(row: DomainRow) -> tuple[bool, int]:
     return not row.aliases, _ANSWERS.index(row.decision.answer)
 
 
-def alias_views(person: Person, now: datetime, alias_id: int | None = None) -> list[AliasView]:
-    """Load a person's aliases that are not given up, or one of them."""
+def alias_views(
+    person: Person, now: datetime, alias_id: int | None = None, *, given_up: bool = False
+) -> list[AliasView]:
+    """Load a person's aliases, or one of them. given_up: with those that they gave up."""
     query = (
         Alias.select(Alias, Domain, AliasRecipient, Recipient)
         .join(Domain)
         .join_from(Alias, AliasRecipient, JOIN.LEFT_OUTER, attr="row")
         .join(Recipient, JOIN.LEFT_OUTER)
-        .where(Alias.person == person, Alias.switch != Switch.GIVEN_UP, Domain.removed_at.is_null())
+        .where(Alias.person == person, Domain.removed_at.is_null())
         .order_by(Alias.id, AliasRecipient.position, AliasRecipient.id)
     )
+    if not given_up:
+        query = query.where(Alias.switch != Switch.GIVEN_UP)
     if alias_id is not None:
         if not 0 < alias_id < MOST_ID:
             return []

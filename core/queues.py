@@ -37,6 +37,7 @@ class Job(StrEnum):
     SEND_NOTICES = "workers.jobs.send_notices"
     SWEEP = "workers.jobs.sweep"
     CHECK_SIGNING_KEYS = "workers.jobs.check_signing_keys"
+    RUN_BULK = "workers.jobs.run_bulk"
 
 
 _QUEUE_OF = {
@@ -48,6 +49,7 @@ _QUEUE_OF = {
     Job.SEND_NOTICES: "mail",
     Job.SWEEP: "sync",
     Job.CHECK_SIGNING_KEYS: "sync",
+    Job.RUN_BULK: "interactive",
 }
 
 

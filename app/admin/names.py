@@ -46,9 +46,10 @@ def keep_name() -> Page:
 @only_for(Role.PROJECT_ADMIN, Role.DOMAIN_ADMIN)
 def let_name_go(name_id: int) -> Page:
     """Stop keeping a name back."""
-    row = by_id(ReservedName, name_id) or abort(404)
-    _may_decide(row.domain_id)
-    kept_names.let_go(actor(), name_id, utc_now())
+    row = by_id(ReservedName, name_id)
+    if row is not None:
+        _may_decide(row.domain_id)
+        kept_names.let_go(actor(), name_id, utc_now())
     return _done(_("The name is not kept back any more."))
 
 

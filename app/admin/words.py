@@ -2,6 +2,7 @@
 
 from flask_babel import lazy_gettext as _
 
+from core.bulk import Action, Outcome
 from core.eligibility import Condition
 from core.facts import Answer
 from core.reserved import NameClass
@@ -50,6 +51,26 @@ FATES = {
     Fate.NO_RECIPIENT: _("It has had no confirmed mailbox for three days: mail is refused."),
 }
 """What mail for an address gets, and why."""
+
+ACTIONS = {
+    Action.CHECK: _("Check now"),
+    Action.HOLD: _("Suspend their addresses"),
+    Action.LIFT: _("Lift the suspension of their addresses"),
+    Action.END_SESSIONS: _("Sign out everywhere"),
+    Action.BAN: _("Ban"),
+    Action.UNBAN: _("Lift the ban"),
+}
+
+OUTCOMES = {
+    Outcome.DONE: ("positive", _("done")),
+    Outcome.NOTHING: ("neutral", _("nothing to do")),
+    Outcome.NOT_ALLOWED: ("caution", _("you may not")),
+    Outcome.FAILED: ("caution", _("no clear answer")),
+}
+"""Colour and words for what became of one person."""
+
+WOULD = OUTCOMES | {Outcome.DONE: ("positive", _("would be done"))}
+"""The same of a dry run."""
 
 NAME_CLASSES = {
     NameClass.ROLE: _("Names of office in mail (RFC 2142): their mail always reaches the admins"),
