@@ -20,6 +20,8 @@ PAGES = frozenset(
     | {"admin.dns_zone", "public.dns_page", "public.dns_zone"}
     | {"admin.audit", "admin.audit_entry", "admin.audit_export", "admin.roles", "admin.jobs", "admin.freed"}
     | {"admin.imports", "admin.import_run", "admin.waiting", "admin.kept_address"}
+    | {"admin.names", "admin.look_alikes", "admin.people", "admin.person", "admin.move"}
+    | {"admin.failing", "admin.bulk", "admin.bulk_run"}
 )
 """The endpoints to which a sign-in may lead back."""
 

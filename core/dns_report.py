@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from core.dns_asking import UNKNOWN, Outcome, Reply, reverse_name
 from core.dns_records import Expected, What
-from core.letters import N_
 from core.signing_keys import State, is_shown, state_of
+from core.translation import N_
 
 Answers = Mapping[tuple[str, str], Reply]
 """By name and type of record."""

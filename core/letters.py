@@ -53,6 +53,7 @@ from core.takeover import CODE_LASTS as TAKEOVER_CODE_LASTS
 from core.takeover import code_key as takeover_code_key
 from core.takeover import code_of as takeover_code_of
 from core.translation import N_, catalogue
+from core.waiver_ends import ENDS
 
 LETTERS = Path(__file__).parent / "templates" / "letters"
 
@@ -263,6 +264,9 @@ def _still_matters(notice: Notice, facts: dict[str, Any], now: datetime) -> bool
         return facts["domain"].proof_missing_since is not None and facts["domain"].closed_at is None
     if notice.kind == CLOSED:
         return facts["domain"].closed_at is not None
+    if notice.kind == ENDS:
+        waiver = facts["waiver"]
+        return int(waiver.ends_at.timestamp()) == facts["until"] if waiver.ends_at else False
     if notice.kind == "waiver-asked":
         return bool(facts["waiver"].state == "asked")
     return True

@@ -41,6 +41,7 @@ class Job(StrEnum):
     CHECK_DOMAINS = "workers.jobs.check_domains"
     IMPORT_FILE = "workers.jobs.import_file"
     RESOLVE_NAMES = "workers.jobs.resolve_names"
+    RUN_BULK = "workers.jobs.run_bulk"
 
 
 class JobFailed(Exception):
@@ -68,6 +69,7 @@ _QUEUE_OF = {
     Job.CHECK_DOMAINS: "sync",
     Job.IMPORT_FILE: "interactive",
     Job.RESOLVE_NAMES: "sync",
+    Job.RUN_BULK: "interactive",
 }
 
 

@@ -12,6 +12,7 @@ from rq import get_current_job
 from rq.job import Job as RqJob
 
 from core import (
+    bulk,
     domain_proof,
     import_runs,
     outbox,
@@ -35,6 +36,7 @@ from core.queues import Job, JobFailed, enqueue
 from core.settings import Settings
 from core.standing import mapped_teams
 from core.sweep import sweep as sweep_rows
+from core.waiver_ends import warn_of_ends
 
 PERSON_SECONDS = 60.0
 TEAM_SECONDS = 15 * 60.0
@@ -120,10 +122,15 @@ def keep_up() -> None:
 
     With the first run of a day, the daily mail goes to the ops address.
     """
-    _begin()
+    settings = _begin()
     tell_daily(utc_now())
     upkeep.keep_all_up(utc_now())
     provisioning.provide_all(utc_now())
+    warn_of_ends(utc_now())
+    with connection():
+        left = bulk.unfinished()
+    for run_id in left:
+        enqueue(settings, Job.RUN_BULK, run_id)
 
 
 def send_notices() -> None:
@@ -167,6 +174,17 @@ def resolve_names() -> None:
     left = reservations.resolve_names(_names(), Deadline(TEAM_SECONDS), utc_now())
     if left:
         log.info("names not looked up yet", count=left)
+
+
+def run_bulk(run_id: int) -> None:
+    """Do an action on many people, or say what it would do."""
+    settings = _begin()
+    bulk.work(
+        run_id,
+        settings.admins,
+        lambda person_id: sync.sync_person(_directory(), person_id, Deadline(PERSON_SECONDS), utc_now()),
+        utc_now,
+    )
 
 
 def report_failure(job: RqJob, kind: type[BaseException], error: BaseException, _trace: object) -> bool:

@@ -18,8 +18,10 @@ from werkzeug.test import TestResponse
 from app import create_app
 from core import runtime
 from core.audit import OPERATOR
+from core.bulk import Action, begin
 from core.database import connection, utc_now, write
 from core.import_runs import State as ListState
+from core.kept_names import keep_back
 from core.models import (
     Alias,
     AuditEntry,
@@ -134,6 +136,29 @@ ROUTES = {
     "POST admin.grant_waiver": may(DOMAIN, PROJECT, fresh=True),
     "POST admin.refuse_waiver": may(DOMAIN, PROJECT),
     "POST admin.end_waiver": may(DOMAIN, PROJECT, fresh=True),
+    "GET admin.people": READERS,
+    "GET admin.person": OF_THE_DOMAIN,
+    "POST admin.person_in_full": may(DOMAIN, PROJECT),
+    "POST admin.check_person": may(DOMAIN, PROJECT),
+    "POST admin.end_sessions_of_person": may(PROJECT),
+    "POST admin.ban_person": may(PROJECT, fresh=True),
+    "POST admin.unban_person": may(PROJECT, fresh=True),
+    "POST admin.hold_address": may(DOMAIN, PROJECT, fresh=True),
+    "POST admin.lift_address": may(DOMAIN, PROJECT, fresh=True),
+    "POST admin.end_address": may(DOMAIN, PROJECT, fresh=True),
+    "POST admin.release_name": may(DOMAIN, PROJECT, fresh=True),
+    "GET admin.move": may(DOMAIN, PROJECT),
+    "POST admin.move_address": may(DOMAIN, PROJECT, fresh=True),
+    "GET admin.bulk": may(ELSEWHERE, DOMAIN, PROJECT),
+    "POST admin.begin_bulk": may(ELSEWHERE, DOMAIN, PROJECT, action="hold"),
+    "GET admin.bulk_run": may(PROJECT),
+    "POST admin.start_bulk": may(PROJECT, fresh=True),
+    "GET admin.failing": READERS,
+    "GET admin.names": READERS,
+    "POST admin.keep_name": may(DOMAIN, PROJECT, domain="proj.example"),
+    "POST admin.let_name_go": may(DOMAIN, PROJECT),
+    "GET admin.look_alikes": READERS,
+    "POST admin.accept_look_alike": may(DOMAIN, PROJECT),
     "GET admin.held": OF_THE_PROJECT,
     "POST admin.confirm_team": may(PROJECT, fresh=True),
     "POST admin.discard_team": may(PROJECT),
@@ -247,6 +272,9 @@ def _arrange() -> tuple[dict[str, Person], Person, dict[str, object]]:
             "role_team_id": RoleTeam.get().id,
             "list_id": make_list(now).id,
             "kept_id": make_kept(domain, now, "kept", "victim").id,
+            "person_id": victim.id,
+            "bulk_id": begin(people[PROJECT], Action.HOLD, [victim.id], now).id,
+            "name_id": keep_back(OPERATOR, domain, "cabinet", now).id,
             "entry_id": AuditEntry.select().first().id,
             "domain_id": domain.id,
             "admin_id": RoleGrant.get(RoleGrant.subject == "spare-of-domain").id,

@@ -93,15 +93,16 @@ def parse(letter: Letter | None) -> EmailMessage:
 
 
 OF_AN_ACCOUNT = (
-    "waiver-asked",
-    "waiver-granted",
-    "waiver-refused",
-    "sign-in-code",
-    "takeover-code",
-    "account-deleted",
+    *("waiver-asked", "waiver-granted", "waiver-refused", "waiver-ends"),
+    *("sign-in-code", "takeover-code", "account-deleted"),
 )
 
+OF_THE_SERVICE = ("problems", "daily", "relay-refused", "signing-key-in-use", "signing-key-missing")
+
 OF_A_DOMAIN = ("domain-record-missing", "domain-closed")
+
+OF_ADMINS = ("address-held", "address-lifted", "address-ended", "address-moved-away", "address-moved-here")
+"""What admins did to an address."""
 
 NOTICES = [
     *("verify-recipient", "address-created", "identity-joined", "name-taken-over"),
@@ -113,6 +114,7 @@ NOTICES = [
     "taken-over",
     *("recipients-changed", "recipient-removed"),
     "daily",
+    *OF_ADMINS,
     *Event,
 ]
 
@@ -150,45 +152,59 @@ def tell_of_an_account(kind: str, ada: Person, alias: Alias, now: datetime) -> N
         send_takeover_code(ada.id, make_kept(alias.domain, now, "kept", "ada").id, now)
     elif kind == "account-deleted":
         tell_goodbye(["ada@home.example.net"], now)
+    elif kind == "waiver-ends":
+        until = later(now, days=10)
+        waiver = make_waiver(ada, alias.domain, now, state="granted", ends_at=until)
+        tell_person(ada, kind, {"waiver": waiver.id, "until": int(until.timestamp())}, "key", now)
     else:
         waiver = make_waiver(ada, alias.domain, now, answer="Not yet.")
         tell_ops(kind, ada, {"waiver": waiver.id}, "key", now)
 
 
+def tell_of_the_service(kind: str, ada: Person, now: datetime) -> None:
+    """Put a notice for the operators into the outbox."""
+    if kind == "problems":
+        with write():
+            report("sync-person", f"person {ada.id}", "status 503", now, ada)
+    elif kind == "daily":
+        tell_daily(now)
+    elif kind == "relay-refused":
+        tell_ops(kind, None, {}, "about-us:2026-11-26:5.7.1:home.example.net", now)
+    else:
+        old, key = [make_key(now, selector) for selector in ("old", "new")]
+        tell_ops(kind, None, {"key": key.id, "old_key": old.id}, "key", now)
+
+
 @pytest.fixture(params=NOTICES)
 def kind(request, ada, alias, now) -> str:
     """Put one notice of each kind that there is into the outbox."""
-    if request.param == "verify-recipient":
+    tell(request.param, ada, alias, now)
+    return request.param
+
+
+def tell(kind: str, ada: Person, alias: Alias, now: datetime) -> None:
+    if kind == "verify-recipient":
         add_recipient(ada.id, alias.id, "new@work.example.net", now)
-    elif request.param == "address-created":
-        tell_admins(alias.domain, request.param, ada, {"alias": alias.id}, "key", now)
-    elif request.param == "identity-joined":
-        tell_person(ada, request.param, {"person": ada.id}, "key", now)
-    elif request.param == "name-taken-over":
+    elif kind == "address-created":
+        tell_admins(alias.domain, kind, ada, {"alias": alias.id}, "key", now)
+    elif kind == "identity-joined":
+        tell_person(ada, kind, {"person": ada.id}, "key", now)
+    elif kind == "name-taken-over":
         newcomer = make_person(now, "newcomer")
-        tell_ops(request.param, newcomer, {"person": ada.id, "newcomer": newcomer.id}, "key", now)
-    elif request.param == "later-ends":
+        tell_ops(kind, newcomer, {"person": ada.id, "newcomer": newcomer.id}, "key", now)
+    elif kind == "later-ends":
         switch(ada.id, alias.id, Switch.OFF_LATER, now)
-    elif request.param in ("address-made", "address-made-off"):
-        tell_person(ada, request.param, {"alias": alias.id}, "key", now)
-    elif request.param == "problems":
-        with write():
-            report("sync-person", f"person {ada.id}", "status 503", now, ada)
-    elif request.param == "daily":
-        tell_daily(now)
-    elif request.param in list(Event):
-        tell_of(Event(request.param), ada, alias, now)
-    elif request.param == "relay-refused":
-        tell_ops(request.param, None, {}, "about-us:2026-11-26:5.7.1:home.example.net", now)
-    elif request.param.startswith("signing-key-"):
-        old, key = [make_key(now, selector) for selector in ("old", "new")]
-        tell_ops(request.param, None, {"key": key.id, "old_key": old.id}, "key", now)
-    elif request.param in (*OF_A_DOMAIN, *OF_AN_ACCOUNT):
-        tell_of_an_account(request.param, ada, alias, now)
+    elif kind in ("address-made", "address-made-off", *OF_ADMINS):
+        tell_person(ada, kind, {"alias": alias.id}, "key", now)
+    elif kind in list(Event):
+        tell_of(Event(kind), ada, alias, now)
+    elif kind in OF_THE_SERVICE:
+        tell_of_the_service(kind, ada, now)
+    elif kind in (*OF_A_DOMAIN, *OF_AN_ACCOUNT):
+        tell_of_an_account(kind, ada, alias, now)
     else:
         ids = {"recipient": ada.recipients.get().id, "alias": alias.id}
-        tell_person(ada, request.param, ids, "key", now)
-    return request.param
+        tell_person(ada, kind, ids, "key", now)
 
 
 def test_each_kind_is_a_whole_mail(kind, write_one, settings, now):
