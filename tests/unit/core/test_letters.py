@@ -106,14 +106,13 @@ OF_ADMINS = ("address-held", "address-lifted", "address-ended", "address-moved-a
 
 NOTICES = [
     *("verify-recipient", "address-created", "identity-joined", "name-taken-over"),
-    *("recipient-failing", "recipient-left-out", "relay-refused", "problems"),
+    *("recipient-failing", "recipient-left-out"),
     *("address-made", "address-made-off", "later-ends"),
-    *("signing-key-in-use", "signing-key-missing"),
+    *OF_THE_SERVICE,
     *OF_A_DOMAIN,
     *OF_AN_ACCOUNT,
     "taken-over",
     *("recipients-changed", "recipient-removed"),
-    "daily",
     *OF_ADMINS,
     *Event,
 ]
