@@ -12,7 +12,7 @@ from core import queues
 from core.audit import OPERATOR, first_fault
 from core.database import utc_now
 from core.models import AuditEntry, DkimKey, Membership, Notice, Person, TeamReading
-from core.queues import Job, broker, enqueue, failed_jobs, job_id, wait_for_broker
+from core.queues import QUEUES, Job, broker, enqueue, failed_jobs, job_id, wait_for_broker
 from core.settings import Settings
 from core.signing_keys import create_key
 from devtools.servers import PretendServers
@@ -83,6 +83,17 @@ def test_a_worker_killed_in_the_middle_loses_no_job(
     run("bench.quick_worker")
 
     until(lambda: Membership.select().count() == 1)
+
+
+def test_a_worker_that_died_in_its_maintenance_keeps_no_other_from_it(
+    embedded: object, run: Run, settings: Settings
+) -> None:
+    with broker(settings) as connection:
+        queues = [Queue(name, connection=connection, serializer=JSONSerializer) for name in QUEUES]
+        assert all(queue.acquire_maintenance_lock() for queue in queues)
+        run("bench.quick_worker")
+
+        until(lambda: not connection.exists(*(queue.registry_cleaning_key for queue in queues)))
 
 
 def test_a_job_that_a_death_took_from_the_queue_runs_all_the_same(
