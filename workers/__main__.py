@@ -46,9 +46,8 @@ class SteadyWorker(Worker):
 
     def run_maintenance_tasks(self) -> None:
         """Look after jobs whose worker died; at the start, and once in the maintenance interval."""
-        for (
-            queue
-        ) in self.queues:  # one that died in its maintenance would keep all others from it for 15 minutes
+        # a worker that died in its maintenance would keep all others from theirs for 15 minutes
+        for queue in self.queues:
             if self.connection.ttl(queue.registry_cleaning_key) > self.maintenance_interval:
                 self.connection.expire(queue.registry_cleaning_key, self.maintenance_interval)
         super().run_maintenance_tasks()
