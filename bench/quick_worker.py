@@ -19,7 +19,7 @@ class QuickWorker(SteadyWorker):
 def main() -> None:
     """Run with the settings of the environment."""
     team_sync.DEAD_AFTER = timedelta(seconds=5)
-    work(runtime.start(), QuickWorker, maintenance_interval=2, job_monitoring_interval=1)
+    work(runtime.start(), 2, QuickWorker, job_monitoring_interval=1)
 
 
 if __name__ == "__main__":

@@ -46,13 +46,20 @@ class SteadyWorker(Worker):
 
     def run_maintenance_tasks(self) -> None:
         """Look after jobs whose worker died; at the start, and once in the maintenance interval."""
+        # a worker that died in its maintenance would keep all others from theirs for 15 minutes
+        for queue in self.queues:
+            if self.connection.ttl(queue.registry_cleaning_key) > self.maintenance_interval:
+                self.connection.expire(queue.registry_cleaning_key, self.maintenance_interval)
         super().run_maintenance_tasks()
         put_back(self.connection)
 
 
-def work(settings: Settings, worker: type[SteadyWorker] = SteadyWorker, **options: int) -> None:
+def work(
+    settings: Settings, maintenance: int, worker: type[SteadyWorker] = SteadyWorker, **options: int
+) -> None:
     """Work the queues, with a new worker each time that the broker is there again.
 
+    maintenance: seconds after which jobs whose worker was killed are looked for, however idle it is.
     Ends when it is told to, or when the broker stays away for half a minute.
     """
     while not SteadyWorker.told_to_stop:
@@ -64,6 +71,8 @@ def work(settings: Settings, worker: type[SteadyWorker] = SteadyWorker, **option
                 serializer=JSONSerializer,
                 job_class=QuietJob,
                 exception_handlers=[jobs.report_failure],
+                maintenance_interval=maintenance,
+                worker_ttl=maintenance + 15,  # RQ waits for a job for 15 s less
                 **options,
             ).work(with_scheduler=True, logging_level=settings.log_level)
         except RedisError as error:
@@ -76,8 +85,7 @@ def main() -> None:
     """Run with the settings of the environment."""
     settings = runtime.start()
     runtime.require_tables()
-    # after a minute, a job whose worker was killed is found and tried again
-    work(settings, maintenance_interval=60)
+    work(settings, maintenance=60)
 
 
 if __name__ == "__main__":

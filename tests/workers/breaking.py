@@ -1,5 +1,7 @@
 """Functions that a test has a real worker run, and that break."""
 
+import time
+
 from core.database import connection, utc_now
 from core.models import Recipient
 from workers import jobs
@@ -19,3 +21,8 @@ def store_twice_in_a_worker() -> None:
     """The same in a process of which nothing is ready yet."""
     jobs._begin()
     store_twice()
+
+
+def wait_for_ever() -> None:
+    """Take longer than any job may."""
+    time.sleep(600)

@@ -9,9 +9,8 @@ from core.models import Alias, ImportLine, ImportRun, Recipient, Reservation
 from core.queues import Job, broker, enqueue
 from core.reservations import NameState
 from tests.support.arrange import later, make_domain
-from tests.workers.test_jobs import embedded, kill_with_its_job, outside, run, settings, until
+from tests.workers.processes import kill_with_its_job, until
 
-__all__ = ["embedded", "outside", "run", "settings"]
 ADMIN = Actor.person(1)
 
 

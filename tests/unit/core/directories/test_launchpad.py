@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from core.directories.launchpad import REQUESTS_AT_ONCE, Launchpad
 from core.facts import Answer
 from core.sync import ask_about
 from devtools.accounts import Team
+from devtools.certificates import self_signed_context
 from devtools.faults import FaultKind
 from devtools.launchpad import PretendLaunchpad
 from devtools.people import demo_world
@@ -374,6 +376,26 @@ def test_a_dead_server_is_unknown(world):
     assert Launchpad("http://127.0.0.1:1/", AGENT).resolve("x", Deadline(0.5)).answer is Answer.UNKNOWN
 
 
+def test_a_certificate_that_nobody_vouches_for_is_unknown():
+    def greet() -> None:
+        with contextlib.suppress(OSError):  # the client hangs up, and in the end the test
+            while True:
+                talk, _ = listening.accept()
+                met.append(talk)
+                with contextlib.suppress(ssl.SSLError):
+                    context.wrap_socket(talk, server_side=True).close()
+
+    met: list[socket.socket] = []
+    context = self_signed_context("localhost")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=greet, daemon=True).start()
+        launchpad = Launchpad(f"https://localhost:{listening.getsockname()[1]}/", AGENT)
+
+        assert launchpad.resolve("x", Deadline(3)).answer is Answer.UNKNOWN
+        assert launchpad.members("x", Deadline(3)).members is None
+    assert met, "it was asked"
+
+
 def test_it_is_not_tried_for_ever(launchpad, server, world, monkeypatch):
     monkeypatch.setattr(time, "sleep", lambda _: None)
     server.fail(FaultKind.EXPIRED_503)
@@ -636,6 +658,20 @@ def test_pages_without_end_are_given_up(answering):
 
     seen: list[str] = []
     assert answering(answer).members("x", Deadline(0.5)).members is None
+
+
+def test_pages_that_only_link_to_their_size_are_read(answering):
+    """As version devel has them, all but the last."""
+
+    def answer(request: Request) -> HttpAnswer:
+        here = f"http://{request.header('host')}/1.0/~x/participants"
+        if "ws.start" in request.target:
+            return as_json(page([ENTRY | {"name": "zoe"}]) | {"total_size": 2, "start": 1})
+        first = page([ENTRY], f"{here}?ws.start=1") | {"total_size_link": f"{here}?ws.show=total_size"}
+        del first["total_size"]
+        return as_json(first)
+
+    assert {account.name for account in answering(answer).members("x", Deadline(5)).members} == {"ada", "zoe"}
 
 
 def test_a_member_on_two_pages_counts_once(answering):
