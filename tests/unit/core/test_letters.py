@@ -94,7 +94,14 @@ def parse(letter: Letter | None) -> EmailMessage:
     return message
 
 
-OF_AN_ACCOUNT = ("waiver-asked", "waiver-granted", "waiver-refused", "sign-in-code", "account-deleted")
+OF_AN_ACCOUNT = (
+    "waiver-asked",
+    "waiver-granted",
+    "waiver-refused",
+    "sign-in-code",
+    "account-deleted",
+    "daily",
+)
 
 NOTICES = [
     *("verify-recipient", "address-created", "identity-joined", "name-taken-over"),
@@ -103,7 +110,6 @@ NOTICES = [
     *("signing-key-in-use", "signing-key-missing"),
     *OF_AN_ACCOUNT,
     *("recipients-changed", "recipient-removed"),
-    "daily",
     *Event,
 ]
 
@@ -128,11 +134,13 @@ def tell_of(event: Event, ada: Person, alias: Alias, now: datetime) -> None:
 
 
 def tell_of_an_account(kind: str, ada: Person, alias: Alias, now: datetime) -> None:
-    """Put a notice on somebody's account or request into the outbox."""
+    """Put a notice on somebody's account or request, or that of a day, into the outbox."""
     if kind == "sign-in-code":
         with write():
             open_session(ada, now, asked_anew=True)
         send_code(Session.get().id, now)
+    elif kind == "daily":
+        tell_daily(now)
     elif kind == "account-deleted":
         tell_goodbye(["ada@home.example.net"], now)
     else:
@@ -159,8 +167,6 @@ def kind(request, ada, alias, now) -> str:
     elif request.param == "problems":
         with write():
             report("sync-person", f"person {ada.id}", "status 503", now, ada)
-    elif request.param == "daily":
-        tell_daily(now)
     elif request.param in list(Event):
         tell_of(Event(request.param), ada, alias, now)
     elif request.param == "relay-refused":
