@@ -13,11 +13,11 @@ from core.dns_report import Level
 from core.models import Domain
 
 LEVELS = {
-    Level.ERROR: ("negative", _("Error")),
-    Level.WARNING: ("caution", _("Warning")),
-    Level.RIGHT: ("positive", _("Right")),
+    Level.ERROR: ("negative", _("Error"), _("Errors")),
+    Level.WARNING: ("caution", _("Warning"), _("Warnings")),
+    Level.RIGHT: ("positive", _("Right"), _("What is right")),
 }
-"""Colour and words."""
+"""Colour, the word for one, and for all of them."""
 
 KINDS = {
     What.PROOF: _("Proof of the domain"),

@@ -67,9 +67,9 @@ def test_a_domain_from_the_form_to_its_end(
     page.get_by_role("link", name="All DNS records").click()
     expect(page.locator("#dns")).to_contain_text(record)
     page.get_by_role("button", name="Check now").click()
-    expect(page.locator("#dns")).to_contain_text("The name servers of each name were asked themselves.")
+    expect(page.locator("#dns")).to_contain_text("Asked anew")
     expect(page.get_by_role("region", name="Error")).to_contain_text("There is no MX record")
-    expect(page.get_by_role("region", name="Right")).to_contain_text("The domain is proven.")
+    expect(page.get_by_role("region", name="What is right")).to_contain_text("The domain is proven.")
     look("dns")
 
     stranger = open_page(java_script_enabled=javascript)
