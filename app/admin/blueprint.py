@@ -83,6 +83,7 @@ def helpers() -> dict[str, object]:
         "admin_pages": admin_pages,
         "authority": authority(),
         "next_page": next_page,
+        "sorted_page": sorted_page,
     }
 
 
@@ -94,6 +95,21 @@ def admin_pages() -> list[tuple[str, str]]:
 
 def next_page(key: int | None) -> str:
     """Return the address of the page that goes on after a key, with the same filters; None: of the first."""
+    return _this_page(after=key)
+
+
+def sorted_page(order: str) -> str:
+    """Return the address of the first page in another order, with the same filters."""
+    return _this_page(sort=order, after=None)
+
+
+def newest_first(*, by_default: bool) -> bool:
+    """Whether the table is wanted with the newest row first, as the address says."""
+    order = request.args.get("sort")
+    return order == "newest" if order in ("newest", "oldest") else by_default
+
+
+def _this_page(**other: object) -> str:
     values: dict[str, Any] = dict(request.view_args or {})
     values |= {name: text for name, text in request.args.items() if text}
-    return url_for(str(request.endpoint), **values | {"after": key})
+    return url_for(str(request.endpoint), **values | other)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app import create_app
@@ -23,6 +22,7 @@ from core.models import Alias, AuditEntry, Person, Recipient, RoleGrant, RoleTea
 from core.roles import Role, grant, grant_to_team
 from core.sessions import open_session
 from core.settings import Settings
+from tests.app.inside import browser_of
 from tests.support.arrange import ISSUER, make_admin, make_alias, make_domain, make_member, make_waiver
 
 NOBODY = "nobody"
@@ -246,9 +246,10 @@ def _state(world: World) -> object:
 def try_it(world: World, route: str, who: str, authenticated_ago: timedelta) -> TestResponse:
     """Use a route as somebody, who gave their password so long ago."""
     method, endpoint = route.split()
-    client = world.app.test_client()
-    if who != NOBODY:
-        _sign_in(world, client, world.people[who], authenticated_ago)
+    if who == NOBODY:
+        client = world.app.test_client()
+    else:
+        client = browser_of(world.app, world.people[who], utc_now() - authenticated_ago)
     rule = next(rule for rule in world.app.url_map.iter_rules(endpoint) if method in (rule.methods or ()))
     with world.app.test_request_context():
         path = world.app.url_map.bind("").build(
@@ -258,13 +259,6 @@ def try_it(world: World, route: str, who: str, authenticated_ago: timedelta) -> 
     if method == "GET":
         return client.get(path, query_string=fields)
     return client.post(path, data=fields)
-
-
-def _sign_in(world: World, client: FlaskClient, person: Person, ago: timedelta) -> None:
-    with connection(), write():
-        token = open_session(person, utc_now(), utc_now() - ago)
-    with client.session_transaction() as cookie:
-        cookie["_user_id"] = token
 
 
 def answer_of(response: TestResponse) -> str:

@@ -14,6 +14,7 @@ from babel.messages.mofile import write_mo
 from core import letters
 from core.addresses import parse_address
 from core.aliases import switch
+from core.daily import tell_daily
 from core.database import write
 from core.facts import Answer
 from core.fresh import enter_code, send_code
@@ -93,7 +94,14 @@ def parse(letter: Letter | None) -> EmailMessage:
     return message
 
 
-OF_AN_ACCOUNT = ("waiver-asked", "waiver-granted", "waiver-refused", "sign-in-code", "account-deleted")
+OF_AN_ACCOUNT = (
+    "waiver-asked",
+    "waiver-granted",
+    "waiver-refused",
+    "sign-in-code",
+    "account-deleted",
+    "daily",
+)
 
 OF_A_DOMAIN = ("domain-record-missing", "domain-closed")
 
@@ -129,7 +137,7 @@ def tell_of(event: Event, ada: Person, alias: Alias, now: datetime) -> None:
 
 
 def tell_of_an_account(kind: str, ada: Person, alias: Alias, now: datetime) -> None:
-    """Put a notice on somebody's account or request, or on a domain's proof, into the outbox."""
+    """Put a notice on somebody's account or request, a domain's proof, or a day, into the outbox."""
     if kind in OF_A_DOMAIN:
         closed = now if kind == "domain-closed" else None
         Domain.update(proof_missing_since=now, closed_at=closed).execute()
@@ -138,6 +146,8 @@ def tell_of_an_account(kind: str, ada: Person, alias: Alias, now: datetime) -> N
         with write():
             open_session(ada, now, asked_anew=True)
         send_code(Session.get().id, now)
+    elif kind == "daily":
+        tell_daily(now)
     elif kind == "account-deleted":
         tell_goodbye(["ada@home.example.net"], now)
     else:
