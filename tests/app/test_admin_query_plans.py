@@ -56,8 +56,6 @@ PAGES = [
     "/admin/domains",
     "/admin/domains/1",
     "/admin/domains/1/dns",
-    "/admin/domains/1/rules",
-    "/admin/domains/new",
     "/admin/held",
     "/admin/freed-names",
     "/admin/freed-names?after=2000",
