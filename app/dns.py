@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 
-from flask import request
+from flask import render_template, request
 from flask_babel import lazy_gettext as _
 
-from app.extensions import settings
-from app.portal.blueprint import render
+from app.extensions import htmx, settings
 from core.database import utc_now
 from core.dns_look import report_on
 from core.dns_records import What, expected_records, zone_lines
@@ -14,11 +13,11 @@ from core.dns_report import Level
 from core.models import Domain
 
 LEVELS = {
-    Level.ERROR: ("negative", _("Error")),
-    Level.WARNING: ("caution", _("Warning")),
-    Level.RIGHT: ("positive", _("Right")),
+    Level.ERROR: ("negative", _("Error"), _("Errors")),
+    Level.WARNING: ("caution", _("Warning"), _("Warnings")),
+    Level.RIGHT: ("positive", _("Right"), _("What is right")),
 }
-"""Colour and words."""
+"""Colour, the word for one, and for all of them."""
 
 KINDS = {
     What.PROOF: _("Proof of the domain"),
@@ -41,9 +40,8 @@ def show_dns(page: str, row: Domain, urls: Mapping[str, str], *, look: bool = Fa
     """
     now = utc_now()
     report = report_on(row.name, settings, now, fresh="fresh" in request.form) if look else None
-    return render(
-        page,
-        "admin/_dns.html",
+    return render_template(
+        "admin/_dns.html" if htmx else page,
         domain=row,
         report=report,
         expected=[record for record in expected_records(row.name, settings, now) if record.name],

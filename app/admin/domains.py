@@ -196,6 +196,7 @@ def _page(row: Domain, **said: object) -> str:
         rules=Rules.of(row),
         reserved=domain_admin.reserved_on(row),
         addresses=domain_admin.addresses_on(row),
+        most_counted=domain_admin.MOST_COUNTED,
         admins=domain_admin.admins_of(row),
         link=f"{settings.public_url}{url_for('public.dns_page', token=link)}" if link else None,
         decides=authority().decides(row.id),

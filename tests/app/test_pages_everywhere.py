@@ -13,6 +13,8 @@ from tests.support.portal import Portal
 from tests.support.records import nothing_created
 from tests.support.webclient import Client
 
+OF_ADMINS = ("admin_id", "entry_id", "grant_id", "reading_id", "role_team_id")
+"""What stands in the addresses of the admins' pages."""
 SECOND = "treasure-chest@mail.example.org"
 
 
@@ -38,7 +40,7 @@ def addresses(portal: Portal, owner: Owner, method: str) -> dict[str, str]:
         "filename": "built/app.css",
         "run_id": "x",
         "domain_id": owner.alias.domain_id,
-        "admin_id": 1,
+        **dict.fromkeys(OF_ADMINS, 1),
     }
     odd = {
         "alias_id": 2**31 - 1,
@@ -48,7 +50,7 @@ def addresses(portal: Portal, owner: Owner, method: str) -> dict[str, str]:
         "filename": "x",
         "run_id": "y",
     }
-    odd |= {"domain_id": 2**31 - 1, "admin_id": 0}
+    odd |= {"domain_id": 2**31 - 1, **dict.fromkeys(OF_ADMINS, 0)}
     odd |= {"session_id": 0, "waiver_id": 2**31 - 1}
     own |= {"list_id": 1, "kept_id": 1}
     odd |= {"list_id": 0, "kept_id": 2**31 - 1}
