@@ -94,10 +94,18 @@ def unfinished() -> list[tuple[int, str]]:
     return [(row.id, row.state) for row in query.order_by(ImportRun.id)]
 
 
+_LIGHT: Any = [field for field in ImportRun._meta.sorted_fields if field is not ImportRun.content]
+"""All columns but the file itself, which may be large."""
+
+
 def recent(after: int | None = None) -> Slice[ImportRun]:
     """Return the imports that are kept, the newest first, without their files."""
-    columns = [field for field in ImportRun._meta.sorted_fields if field is not ImportRun.content]
-    return slice_of(ImportRun.select(*columns), ImportRun.id, after, newest_first=True)
+    return slice_of(ImportRun.select(*_LIGHT), ImportRun.id, after, newest_first=True)
+
+
+def find(run_id: int) -> ImportRun | None:
+    """Return an import without its file; None when there is none of this number."""
+    return ImportRun.select(*_LIGHT).where(ImportRun.id == run_id).first()  # type: ignore[no-any-return]
 
 
 def report_of(run: ImportRun, fate: str = "", after: int | None = None) -> Slice[ImportLine]:
