@@ -149,8 +149,8 @@ def _bring_in(run: ImportRun, now: datetime) -> None:
 
     def progress(some: Sequence[Verdict]) -> None:
         with write():
-            _set(run, State.RUNNING, done=ImportRun.done + len(some))
-            _store(run, some)
+            if _set(run, State.RUNNING, done=ImportRun.done + len(some)):
+                _store(run, some)
 
     carry_out(JOB, verdicts, run.listed_at, now, progress)
     _set(run, State.RUNNING, state=State.DONE, content=None)
