@@ -105,6 +105,8 @@ FREE = frozenset(
     | {"admin.confirm_team", "admin.discard_team", "admin.confirm_accounts", "admin.discard_accounts"}
     | {"admin.bring_list", "admin.approve_import", "admin.discard_import", "admin.look_again"}
     | {"admin.give_kept", "admin.drop_kept"}
+    | {"admin.grant_role", "admin.revoke_role", "admin.revoke_team_role"}
+    | {"admin.retry_job", "admin.discard_job"}
 )
 """Endpoints whose forms cost nobody else anything, and those of admins, who are trusted that far."""
 

@@ -16,7 +16,7 @@ PAGES = frozenset(
     | {"waivers.page", "waivers.new"}
     | {"admin.overview", "admin.waivers", "admin.waiver", "admin.held", "admin.lookup"}
     | {"admin.imports", "admin.import_run", "admin.waiting", "admin.kept_address"}
-    | {"admin.audit", "admin.audit_entry", "admin.audit_export"}
+    | {"admin.audit", "admin.audit_entry", "admin.audit_export", "admin.roles", "admin.jobs", "admin.freed"}
 )
 """The endpoints to which a sign-in may lead back."""
 

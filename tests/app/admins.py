@@ -2,7 +2,7 @@
 
 from core.audit import OPERATOR
 from core.database import utc_now
-from core.models import Domain, Identity, Person
+from core.models import Domain, Identity, Person, RoleGrant
 from core.roles import Role, grant
 from devtools.accounts import Account
 from tests.support.records import person_of
@@ -23,3 +23,17 @@ def sign_in_as(client: Client, account: Account, role: Role | None = None, domai
     if role is not None:
         give(person, role, domain_name)
     return person
+
+
+class Admin:
+    """Somebody with a role, in front of the admins' pages. domain_name: of a domain admin."""
+
+    def __init__(self, client: Client, account: Account, role: Role, domain_name: str = "") -> None:
+        self.client = client
+        self.account = account
+        self.person = sign_in_as(client, account, role, domain_name)
+
+    def leave(self) -> None:
+        """Take the role back, so that other tests have the admins that they know."""
+        subjects = [row.subject for row in Identity.select().where(Identity.person == self.person)]
+        RoleGrant.delete().where(RoleGrant.subject.in_(subjects)).execute()

@@ -12,18 +12,37 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app import create_app
 from core import runtime
+from core.audit import OPERATOR
 from core.database import connection, utc_now, write
 from core.import_runs import State as ListState
-from core.models import Alias, AuditEntry, ImportRun, Person, Recipient, Session, TeamReading
-from core.roles import Role
+from core.models import (
+    Alias,
+    AuditEntry,
+    ImportRun,
+    Person,
+    Recipient,
+    RoleGrant,
+    RoleTeam,
+    Session,
+    TeamReading,
+)
+from core.roles import Role, grant, grant_to_team
 from core.sessions import open_session
 from core.settings import Settings
-from tests.support.arrange import make_admin, make_alias, make_domain, make_kept, make_member, make_waiver
+from tests.app.inside import browser_of
+from tests.support.arrange import (
+    ISSUER,
+    make_admin,
+    make_alias,
+    make_domain,
+    make_kept,
+    make_member,
+    make_waiver,
+)
 
 NOBODY = "nobody"
 CONTRIBUTOR = "contributor"
@@ -132,6 +151,14 @@ ROUTES = {
     "GET admin.kept_address": OF_THE_PROJECT,
     "POST admin.give_kept": may(PROJECT, fresh=True),
     "POST admin.drop_kept": may(PROJECT, fresh=True),
+    "GET admin.freed": OF_THE_PROJECT,
+    "GET admin.jobs": OF_THE_PROJECT,
+    "POST admin.retry_job": may(PROJECT),
+    "POST admin.discard_job": may(PROJECT),
+    "GET admin.roles": OF_THE_PROJECT,
+    "POST admin.grant_role": may(PROJECT, fresh=True),
+    "POST admin.revoke_role": may(PROJECT, fresh=True),
+    "POST admin.revoke_team_role": may(PROJECT, fresh=True),
     "GET admin.audit": OF_THE_PROJECT,
     "GET admin.audit_entry": OF_THE_PROJECT,
     "POST admin.audit_values": OF_THE_PROJECT,
@@ -179,6 +206,8 @@ def _arrange() -> tuple[dict[str, Person], Person, dict[str, object]]:
         PROJECT: make_admin(now, "pro", Role.PROJECT_ADMIN),
     }
     victim = make_member(now, "victim")
+    grant(OPERATOR, ISSUER, "spare", Role.PROJECT_ADMIN, None, now)
+    grant_to_team(OPERATOR, "spare-admins", Role.AUDITOR, None, now)
     recipient = Recipient.get(Recipient.person == victim)
     with write():
         open_session(victim, now)
@@ -196,6 +225,8 @@ def _arrange() -> tuple[dict[str, Person], Person, dict[str, object]]:
             "reading_id": reading.id,
             "list_id": make_list(now).id,
             "kept_id": make_kept(domain, now, "kept", "victim").id,
+            "grant_id": RoleGrant.get(RoleGrant.subject == "spare").id,
+            "role_team_id": RoleTeam.get().id,
             "entry_id": AuditEntry.select().first().id,
             "name": domain.name,
             "token": "none",
@@ -233,9 +264,10 @@ def _state(world: World) -> object:
 def try_it(world: World, route: str, who: str, authenticated_ago: timedelta) -> TestResponse:
     """Use a route as somebody, who gave their password so long ago."""
     method, endpoint = route.split()
-    client = world.app.test_client()
-    if who != NOBODY:
-        _sign_in(world, client, world.people[who], authenticated_ago)
+    if who == NOBODY:
+        client = world.app.test_client()
+    else:
+        client = browser_of(world.app, world.people[who], utc_now() - authenticated_ago)
     rule = next(rule for rule in world.app.url_map.iter_rules(endpoint) if method in (rule.methods or ()))
     with world.app.test_request_context():
         path = world.app.url_map.bind("").build(
@@ -245,13 +277,6 @@ def try_it(world: World, route: str, who: str, authenticated_ago: timedelta) -> 
     if method == "GET":
         return client.get(path, query_string=fields)
     return client.post(path, data=fields)
-
-
-def _sign_in(world: World, client: FlaskClient, person: Person, ago: timedelta) -> None:
-    with connection(), write():
-        token = open_session(person, utc_now(), utc_now() - ago)
-    with client.session_transaction() as cookie:
-        cookie["_user_id"] = token
 
 
 def answer_of(response: TestResponse) -> str:

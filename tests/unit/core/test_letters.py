@@ -14,6 +14,7 @@ from babel.messages.mofile import write_mo
 from core import letters
 from core.addresses import parse_address
 from core.aliases import switch
+from core.daily import tell_daily
 from core.database import write
 from core.facts import Answer
 from core.fresh import enter_code, send_code
@@ -102,6 +103,7 @@ OF_AN_ACCOUNT = (
     "sign-in-code",
     "takeover-code",
     "account-deleted",
+    "daily",
 )
 
 NOTICES = [
@@ -136,13 +138,15 @@ def tell_of(event: Event, ada: Person, alias: Alias, now: datetime) -> None:
 
 
 def tell_of_an_account(kind: str, ada: Person, alias: Alias, now: datetime) -> None:
-    """Put a notice on somebody's account or request into the outbox."""
+    """Put a notice on somebody's account or request, or that of a day, into the outbox."""
     if kind == "sign-in-code":
         with write():
             open_session(ada, now, asked_anew=True)
         send_code(Session.get().id, now)
     elif kind == "takeover-code":
         send_takeover_code(ada.id, make_kept(alias.domain, now, "kept", "ada").id, now)
+    elif kind == "daily":
+        tell_daily(now)
     elif kind == "account-deleted":
         tell_goodbye(["ada@home.example.net"], now)
     else:
