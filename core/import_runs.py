@@ -94,10 +94,18 @@ def unfinished() -> list[tuple[int, str]]:
     return [(row.id, row.state) for row in query.order_by(ImportRun.id)]
 
 
+_LIGHT: Any = [field for field in ImportRun._meta.sorted_fields if field is not ImportRun.content]
+"""All columns but the file itself, which may be large."""
+
+
 def recent(after: int | None = None) -> Slice[ImportRun]:
     """Return the imports that are kept, the newest first, without their files."""
-    columns = [field for field in ImportRun._meta.sorted_fields if field is not ImportRun.content]
-    return slice_of(ImportRun.select(*columns), ImportRun.id, after, newest_first=True)
+    return slice_of(ImportRun.select(*_LIGHT), ImportRun.id, after, newest_first=True)
+
+
+def find(run_id: int) -> ImportRun | None:
+    """Return an import without its file; None when there is none of this number."""
+    return ImportRun.select(*_LIGHT).where(ImportRun.id == run_id).first()  # type: ignore[no-any-return]
 
 
 def report_of(run: ImportRun, fate: str = "", after: int | None = None) -> Slice[ImportLine]:
@@ -141,8 +149,8 @@ def _bring_in(run: ImportRun, now: datetime) -> None:
 
     def progress(some: Sequence[Verdict]) -> None:
         with write():
-            _set(run, State.RUNNING, done=ImportRun.done + len(some))
-            _store(run, some)
+            if _set(run, State.RUNNING, done=ImportRun.done + len(some)):
+                _store(run, some)
 
     carry_out(JOB, verdicts, run.listed_at, now, progress)
     _set(run, State.RUNNING, state=State.DONE, content=None)

@@ -4,7 +4,7 @@ Lines are written some at a time, each whole or not at all. An import that was k
 is there already is left as it is, and the report is the same.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -46,12 +46,38 @@ def _carry_out_some(
 ) -> list[Verdict]:
     for _ in range(_TRIES):
         try:
-            with write():
-                return [_carry_out_one(actor, one, listed_at, now) for one in _still(verdicts)]
+            return _try_some(actor, verdicts, listed_at, now)
         except IntegrityError:  # a name was taken by somebody else just now: it is found there then
             continue
+    return _try_some(actor, verdicts, listed_at, now)
+
+
+def _try_some(actor: Actor, verdicts: Sequence[Verdict], listed_at: datetime, now: datetime) -> list[Verdict]:
     with write():
-        return [_carry_out_one(actor, one, listed_at, now) for one in _still(verdicts)]
+        judged = _still(verdicts)
+        new = [one for one in judged if one.fate is Fate.NEW]
+        aliases = Alias.insert_rows([_alias_row(one, now) for one in new])
+        _add_recipients(dict(zip(aliases, new, strict=True)), now)
+        for alias_id, line in zip(aliases, new, strict=True):
+            values = {
+                "alias": line.address,
+                "recipients": [one.text for one in line.recipients],
+                "launchpad_name": line.name,
+            }
+            record(actor, "alias-imported", {"alias": alias_id, "domain": line.domain_id}, values, now)
+        waiting = [
+            {
+                "alias": alias_id,
+                "launchpad_name": line.name,
+                "listed_at": min(listed_at, now),
+                "imported_at": now,
+                "state": NameState.ASKING if line.name else NameState.NO_NAME,
+            }
+            for alias_id, line in zip(aliases, new, strict=True)
+        ]
+        if waiting:
+            Reservation.insert_many(waiting).execute()
+    return [replace(one, fate=Fate.RESERVED) if one.fate is Fate.NEW else one for one in judged]
 
 
 def _still(verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -65,32 +91,32 @@ def _still(verdicts: Sequence[Verdict]) -> list[Verdict]:
     ]
 
 
-def _carry_out_one(actor: Actor, line: Verdict, listed_at: datetime, now: datetime) -> Verdict:
-    if line.fate is not Fate.NEW:
-        return line
-    alias = Alias.create(
-        domain=line.domain_id,
-        local_part=line.local_part,
-        by_self_service=line.local_part == line.name,
-        switched_at=now,
-        created_at=now,
-    )
-    for position, address in enumerate(line.recipients):
-        recipient = Recipient.create(
-            address=address.text, address_key=address.key, imported_at=now, added_at=now
-        )
-        AliasRecipient.create(alias=alias, recipient=recipient, position=position)
-    Reservation.create(
-        alias=alias,
-        launchpad_name=line.name,
-        listed_at=min(listed_at, now),
-        imported_at=now,
-        state=NameState.ASKING if line.name else NameState.NO_NAME,
-    )
-    values = {
-        "alias": line.address,
-        "recipients": [one.text for one in line.recipients],
-        "launchpad_name": line.name,
+def _alias_row(line: Verdict, now: datetime) -> dict[str, object]:
+    return {
+        "domain": line.domain_id,
+        "local_part": line.local_part,
+        "by_self_service": line.local_part == line.name,
+        "switched_at": now,
+        "created_at": now,
     }
-    record(actor, "alias-imported", {"alias": alias.id, "domain": line.domain_id}, values, now)
-    return replace(line, fate=Fate.RESERVED)
+
+
+def _add_recipients(lines: Mapping[int, Verdict], now: datetime) -> None:
+    """Put imported recipients behind aliases. lines: by the id of their alias."""
+    places = [
+        (alias_id, position, address)
+        for alias_id, line in lines.items()
+        for position, address in enumerate(line.recipients)
+    ]
+    ids = Recipient.insert_rows(
+        [
+            {"address": address.text, "address_key": address.key, "imported_at": now, "added_at": now}
+            for _, _, address in places
+        ]
+    )
+    rows = [
+        {"alias": alias_id, "recipient": recipient_id, "position": position}
+        for (alias_id, position, _), recipient_id in zip(places, ids, strict=True)
+    ]
+    if rows:
+        AliasRecipient.insert_many(rows).execute()

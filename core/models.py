@@ -3,6 +3,7 @@
 `migrations/` makes the tables; a test holds that the two agree.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from peewee import (
@@ -43,12 +44,28 @@ class Recorded:
     def save(self, force_insert: bool = False, only: Any = None) -> Any:
         """Write the row; a new one gets an id that neither the table nor the record has."""
         if self._pk is None and not database.obj.for_update:
-            table: Any = type(self)
-            there = table.select(fn.MAX(table.id)).scalar() or 0
-            recorded = AuditSubject.select(fn.MAX(AuditSubject.row_id))
-            spoken_of = recorded.where(AuditSubject.name == self._meta.table_name).scalar() or 0
-            self._pk, force_insert = max(there, spoken_of) + 1, True
+            self._pk, force_insert = self._next_id(), True
         return super().save(force_insert=force_insert, only=only)  # type: ignore[misc]
+
+    @classmethod
+    def insert_rows(cls, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Write new rows with one statement, in a transaction; return their ids in the same order."""
+        table: Any = cls
+        if not rows:
+            return []
+        if database.obj.for_update:
+            return [row_id for (row_id,) in table.insert_many(rows).returning(table.id).tuples()]
+        first = cls._next_id()
+        table.insert_many([{**row, "id": first + place} for place, row in enumerate(rows)]).execute()
+        return list(range(first, first + len(rows)))
+
+    @classmethod
+    def _next_id(cls) -> int:
+        table: Any = cls
+        there = table.select(fn.MAX(table.id)).scalar() or 0
+        recorded = AuditSubject.select(fn.MAX(AuditSubject.row_id))
+        spoken_of = recorded.where(AuditSubject.name == table._meta.table_name).scalar() or 0
+        return int(max(there, spoken_of)) + 1
 
 
 class Domain(Table):

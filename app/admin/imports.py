@@ -15,7 +15,7 @@ from core.database import utc_now
 from core.import_file import MAX_OCTETS, FileProblem
 from core.import_rules import SENTENCES, Fate
 from core.import_runs import State
-from core.models import ImportRun, Reservation, by_id
+from core.models import ImportRun, Reservation
 from core.ownership import NotYours
 from core.queues import Job, enqueue, wake_outbox
 from core.reservations import NameState
@@ -65,7 +65,7 @@ def bring_list() -> Page:
 @only_for(*OF_THE_PROJECT)
 def import_run(list_id: int) -> Page:
     """Show what becomes of each line; while a job is at it, the page asks again."""
-    run = by_id(ImportRun, list_id) or abort(404)
+    run = import_runs.find(list_id) or abort(404)
     if htmx and request.args.get("seen") == f"{run.state}-{run.done}":
         return Response(status=204, headers={"HX-Trigger": "again"})
     return _run(run)
@@ -149,7 +149,7 @@ def drop_kept(kept_id: int) -> Page:
 
 
 def _decided(list_id: int) -> Page:
-    run = by_id(ImportRun, list_id) or abort(404)
+    run = import_runs.find(list_id) or abort(404)
     return _run(run, error=_("Nothing was changed: that is decided already.")), 409
 
 
