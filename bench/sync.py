@@ -73,11 +73,10 @@ def main() -> None:
     promises = [promise for found in runs for promise in promises_of(found)]
     if options.quick:
         promises.append(Promise("the whole quick run, s", time.monotonic() - began, MOST_QUICK_SECONDS))
-    print()
-    for promise in promises:
-        print(promise)
+    print("\n| | measured | promised | |\n|---|--:|---|---|")
+    print("\n".join(map(str, promises)))
     if options.json:
-        kept = {"machine": machine(), "runs": runs, "promises": [vars(promise) for promise in promises]}
+        kept = {"machine": machine(), "promises": [vars(promise) for promise in promises], "runs": runs}
         options.json.write_text(json.dumps(kept, indent=1) + "\n")
     sys.exit(0 if all(promise.kept for promise in promises) else 1)
 
@@ -98,9 +97,9 @@ class Promise:
         return self.measured >= self.limit if self.at_least else self.measured <= self.limit
 
     def __str__(self) -> str:
-        word = "at least" if self.at_least else "at most"
-        kept = "kept  " if self.kept else "MISSED"
-        return f"{kept} {self.what}: {self.measured:.2f} ({word} {self.limit:g})"
+        """Return a row of docs/performance.md."""
+        limit = f"{'at least' if self.at_least else 'at most'} {self.limit:g}"
+        return f"| {self.what} | {self.measured:.2f} | {limit} | {'kept' if self.kept else 'MISSED'} |"
 
 
 def promises_of(found: Mapping[str, Any]) -> list[Promise]:

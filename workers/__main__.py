@@ -5,9 +5,11 @@ from typing import Any
 
 import structlog
 from redis.exceptions import RedisError
-from rq import Worker
-from rq.exceptions import StopRequested
+from rq import Queue, Worker
+from rq.exceptions import InvalidJobOperation, StopRequested
+from rq.executions import Execution
 from rq.job import Job as RqJob
+from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 
 from core import runtime
@@ -43,6 +45,23 @@ class SteadyWorker(Worker):
             super().request_stop(signum, frame)
         except RedisError:
             raise StopRequested from None
+
+    def handle_job_success(
+        self, job: RqJob, queue: Queue, started_job_registry: StartedJobRegistry, execution: Execution
+    ) -> None:
+        """Put a job away that is done; also when a worker that took this one for dead has done it, too.
+
+        RQ stumbles over what the other one has put away, and would call the job failed.
+        """
+        try:
+            super().handle_job_success(job, queue, started_job_registry, execution)
+        except ValueError:  # it names an execution that is gone
+            self.connection.delete(job.execution_registry.key)
+            super().handle_job_success(job, queue, started_job_registry, execution)
+        except InvalidJobOperation:  # it is gone itself
+            with self.connection.pipeline() as pipeline:
+                self.cleanup_execution(job, pipeline, execution)
+                pipeline.execute()
 
     def run_maintenance_tasks(self) -> None:
         """Look after jobs whose worker died; at the start, and once in the maintenance interval."""

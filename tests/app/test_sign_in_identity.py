@@ -63,7 +63,8 @@ def test_who_takes_a_freed_name_gets_nothing_of_its_owner(
     assert taker.get(f"/addresses/{alias.id}").status == 404
     refused = taker.post("/domains/ubuntu.com/claim")
     assert refused.status == 409
-    assert "Somebody else has this address." in refused.text
+    assert "Somebody else has this address. Should it be yours?" in refused.text
+    assert f"mailto:{portal.settings.ops_address}" in refused.html, "it says whom to ask"
     assert Alias.get_by_id(alias.id).person_id == first.id
     notice = Notice.get(Notice.kind == "name-taken-over", Notice.person == second)
     assert notice.recipient_id is None  # goes to the ops address

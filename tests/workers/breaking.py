@@ -1,4 +1,4 @@
-"""Functions that a test has a real worker run, and that break."""
+"""Functions that a test has a worker run; most of them break."""
 
 import time
 
@@ -26,3 +26,7 @@ def store_twice_in_a_worker() -> None:
 def wait_for_ever() -> None:
     """Take longer than any job may."""
     time.sleep(600)
+
+
+def do_nothing() -> None:
+    """Be done at once."""

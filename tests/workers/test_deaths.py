@@ -11,7 +11,7 @@ from rq.serializers import JSONSerializer
 from core import queues
 from core.audit import OPERATOR, first_fault
 from core.database import utc_now
-from core.models import AuditEntry, DkimKey, Membership, Notice, Person, TeamReading
+from core.models import AuditEntry, DkimKey, Membership, Notice, Person, Problem, TeamReading
 from core.queues import QUEUES, Job, broker, enqueue, failed_jobs, job_id, wait_for_broker
 from core.settings import Settings
 from core.signing_keys import create_key
@@ -198,3 +198,23 @@ def test_a_job_of_a_version_before_is_seen_and_stops_no_other(
     until(lambda: Person.get_by_id(person.id).asked_at)
     until(lambda: failed_jobs(settings))
     assert [job.id for job in failed_jobs(settings)] == ["old"]
+
+
+def test_a_job_that_ended_well_does_not_fail_afterwards(
+    embedded: object, run: Run, settings: Settings, outside: PretendServers, now: object
+) -> None:
+    """A mark that it runs, left behind by a death just after its end, is swept and means nothing."""
+    make_domain(now, teams=["ubuntumembers"])
+    person = newcomer(outside, settings, "ada", now)
+    run("bench.quick_worker")
+    enqueue(settings, Job.SYNC_PERSON, person.id)
+    until(lambda: Membership.select().count() == 1)
+    with broker(settings) as connection:
+        queue = Queue("interactive", connection=connection, serializer=JSONSerializer)
+        until(lambda: queue.started_job_registry.get_job_ids() == [])
+        mark = f"{job_id(Job.SYNC_PERSON, person.id)}:left"
+        connection.zadd(queue.started_job_registry.key, {mark: time.time() - 1})
+
+        until(lambda: connection.zcard(queue.started_job_registry.key) == 0)
+    assert failed_jobs(settings) == []
+    assert Problem.select().count() == 0

