@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, url_for
-from flask_babel import format_date, format_datetime, format_timedelta, get_locale
+from flask import Flask, g, url_for
+from flask_babel import format_date, format_datetime, format_timedelta, get_locale, get_translations
 from flask_babel import gettext as _
 from markupsafe import Markup, escape
 
@@ -25,6 +25,9 @@ STATIC = Path(__file__).parent / "static"
 def init_app(app: Flask, own: Settings, theme: Theme) -> None:
     """Give the templates their helpers."""
     app.extensions["waypost_theme"] = theme
+    words = {"gettext": lambda text: _catalogue().ugettext(text)}
+    words["ngettext"] = lambda one, many, count: _catalogue().ungettext(one, many, count)
+    app.jinja_env.install_gettext_callables(**words, newstyle=True)  # type: ignore[attr-defined]
     app.jinja_env.globals.update(asset=asset, theme=theme, theme_file=theme_file)
     app.jinja_env.globals.update(page_for_language=page_for_language)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -43,6 +46,13 @@ def init_app(app: Flask, own: Settings, theme: Theme) -> None:
             "directory": directory_name(),
             "language": str(get_locale()),
         }
+
+
+def _catalogue() -> Any:
+    """Return the words of the page's language, looked for once a page: a page asks for fifty."""
+    if "catalogue" not in g:
+        g.catalogue = get_translations()
+    return g.catalogue
 
 
 def directory_name() -> str:
@@ -103,9 +113,7 @@ def _relative(value: datetime, words: str) -> Markup:
 
 def breaks(text: str) -> Markup:
     """Let a long address break before its @ and its dots; what is copied is the address alone."""
-    return Markup("").join(
-        Markup("<wbr>") + part if part in ("@", ".") else escape(part) for part in re.split(r"([@.])", text)
-    )
+    return Markup(re.sub(r"[@.]", r"<wbr>\g<0>", str(escape(text))))  # noqa: S704: no escape has an @ or a dot
 
 
 def masked(address: str) -> str:

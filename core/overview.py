@@ -14,6 +14,7 @@ from core.eligibility import Decision
 from core.erased import owner_hashes
 from core.facts import Answer
 from core.models import MOST_ID, Alias, AliasRecipient, Domain, ErasedOwner, Person, Recipient, ReservedName
+from core.prepared import Prepared
 from core.recipients import suggested_recipient
 from core.reserved import brands, is_reserved
 from core.routing import LATER_LASTS, AliasFacts, Entitlement, Fate, Hold, RouteRecipient, Switch, alias_fate
@@ -146,27 +147,30 @@ def _rank(row: DomainRow) -> tuple[bool, int]:
     return not row.aliases, _ANSWERS.index(row.decision.answer)
 
 
-def alias_views(
-    person: Person, now: datetime, alias_id: int | None = None, *, given_up: bool = False
-) -> list[AliasView]:
-    """Load a person's aliases, or one of them. given_up: with those that they gave up."""
-    query = (
+_OWN_ALIASES = Prepared(
+    lambda value: (
         Alias.select(Alias, Domain, AliasRecipient, Recipient)
         .join(Domain)
         .join_from(Alias, AliasRecipient, JOIN.LEFT_OUTER, attr="row")
         .join(Recipient, JOIN.LEFT_OUTER)
-        .where(Alias.person == person, Domain.removed_at.is_null())
+        .where(Alias.person == value("person"), Alias.id.between(value("first"), value("last")))
+        .where(Alias.switch != value("left_out"), Domain.removed_at.is_null())
         .order_by(Alias.id, AliasRecipient.position, AliasRecipient.id)
     )
-    if not given_up:
-        query = query.where(Alias.switch != Switch.GIVEN_UP)
-    if alias_id is not None:
-        if not 0 < alias_id < MOST_ID:
-            return []
-        query = query.where(Alias.id == alias_id)
+)
+
+
+def alias_views(
+    person: Person, now: datetime, alias_id: int | None = None, *, given_up: bool = False
+) -> list[AliasView]:
+    """Load a person's aliases, or one of them. given_up: with those that they gave up."""
+    if alias_id is not None and not 0 < alias_id < MOST_ID:
+        return []
     aliases: dict[int, Alias] = {}
     rows: dict[int, list[AliasRecipient]] = {}
-    for alias in query:
+    left_out = "" if given_up else Switch.GIVEN_UP.value
+    found = _OWN_ALIASES(person=person.id, first=alias_id or 0, last=alias_id or MOST_ID, left_out=left_out)
+    for alias in found:
         aliases.setdefault(alias.id, alias)
         row = getattr(alias, "row", None)
         rows.setdefault(alias.id, []).extend([] if row is None or row.id is None else [row])

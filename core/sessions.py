@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from peewee import OperationalError
 
 from core.models import Person, Session
+from core.prepared import Prepared
 from core.secrets import new_token, token_hash
 
 LASTS = timedelta(days=30)
@@ -32,16 +33,19 @@ def sessions_of(person: Person, now: datetime) -> list[Session]:
     return list(Session.select().where(live).order_by(Session.seen_at.desc(), Session.id.desc()))
 
 
+_SESSIONS = Prepared(
+    lambda value: Session.select(Session, Person).join(Person).where(Session.token_hash == value("token"))
+)
+
+
 def find_session(token: str, now: datetime) -> Session | None:
     """Return the live session of a token with its person; None when ended, unknown or banned."""
-    session = (
-        Session.select(Session, Person).join(Person).where(Session.token_hash == token_hash(token)).first()
-    )
+    session = next(_SESSIONS(token=token_hash(token)), None)
     if session is None or now - session.seen_at > LASTS or session.person.banned_at is not None:
         return None
     if session.seen_at != _hour(now):
         _note_seen(session, now)
-    return session  # type: ignore[no-any-return]
+    return session
 
 
 def _note_seen(session: Session, now: datetime) -> None:

@@ -11,6 +11,7 @@ from core.brake import Brake
 from core.eligibility import Decision, DomainRules, PersonFacts, decide
 from core.facts import SECOND_NO, SECOND_NO_AFTER, Answer, Fact, hold_back, observe
 from core.models import AccountFact, Domain, DomainTeam, Membership, Person, RoleTeam, Waiver
+from core.prepared import Prepared
 
 MANY = 20
 """From so many rows on that are alike, one statement makes them."""
@@ -92,17 +93,21 @@ def standings_of(person: Person, now: datetime) -> list[Standing]:
     return [Standing(domain, decide(facts, rules, now)) for domain, rules in rules_of_all()]
 
 
-def rules_of_all() -> list[tuple[Domain, DomainRules]]:
-    """Load every domain that is not removed, with its rules, in the order in which they were added."""
-    query = (
+_DOMAINS = Prepared(
+    lambda _value: (
         Domain.select(Domain, DomainTeam.team)
         .join(DomainTeam, JOIN.LEFT_OUTER, attr="row")
         .where(Domain.removed_at.is_null())
         .order_by(Domain.id, DomainTeam.team)
     )
+)
+
+
+def rules_of_all() -> list[tuple[Domain, DomainRules]]:
+    """Load every domain that is not removed, with its rules, in the order in which they were added."""
     domains: dict[int, Domain] = {}
     teams: dict[int, list[str]] = {}
-    for domain in query:
+    for domain in _DOMAINS():
         domains.setdefault(domain.id, domain)
         row = getattr(domain, "row", None)
         teams.setdefault(domain.id, []).extend([] if row is None or row.team is None else [row.team])

@@ -110,9 +110,9 @@ def pictures(camera: Camera) -> None:
     camera.shoot("home-to-claim")
     address = camera.claim("ubuntu.com")
     camera.claim("kubuntu.org")
-    for number in range(2):
-        page.goto(f"{camera.stack.portal_url}/waivers/new?kind=local-part&domain=ubuntu.com")
-        page.locator("#local-part").fill(f"rosa.winter{number}{camera.view}")
+    for domain in ("ubuntu.com", "kubuntu.org"):
+        page.goto(f"{camera.stack.portal_url}/waivers/new?kind=local-part&domain={domain}")
+        page.locator("#local-part").fill(f"rosa.winter.{camera.view}")
         page.locator("#reason").fill("I have been known under this name on all mailing lists since 2011.")
         camera.press("/waivers")
         page.wait_for_url("**/waivers")
