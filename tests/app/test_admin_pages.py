@@ -14,7 +14,6 @@ PAGES = {
     "/admin/held": "held",
     "/admin/freed-names": "found",
     "/admin/lookup?address=postmaster@ubuntu.com": "answer",
-    "/admin/imports": "imports",
     "/admin/waiting?state=found&q=a": "found",
     "/admin/jobs": "jobs",
     "/admin/roles": "roles",

@@ -624,7 +624,7 @@ def test_the_launchpad_name_of_somebody_else_warns(ada, domain, now):
     make_member(now, "grace")
 
     (warning,) = warnings_about(make_waiver(ada, domain, now, Kind.LOCAL_PART, local_part="grace"))
-    assert "Launchpad name of another person" in warning
+    assert "is the name of another person here" in warning
 
 
 @pytest.mark.parametrize("kind", [Kind.DOMAIN, Kind.GRACE])
