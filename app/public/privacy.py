@@ -37,8 +37,8 @@ YOU: Tables = {
         _("Your account"),
         _(
             "Your name in %(directory)s, your full name there, and when that account was made. The address "
-            "that %(provider)s told us at a sign-in, and whether it is proven. The language that your browser or "
-            "%(provider)s asked for then. The language and the mails that you chose yourself. "
+            "that %(provider)s told us at a sign-in, and whether it is proven. The language that your "
+            "browser or %(provider)s asked for then. The language and the mails that you chose yourself. "
             "When you first came here, when %(directory)s was last asked about you, when you last sent "
             "yourself a test mail, and whether an admin has closed your account."
         ),
