@@ -4,6 +4,7 @@ from flask import Flask, request
 from flask_htmx import HTMX
 from flask_login import LoginManager
 from flask_wtf import CSRFProtect
+from structlog.contextvars import clear_contextvars
 from werkzeug.local import LocalProxy
 
 from app.theme import Theme
@@ -59,6 +60,10 @@ def init_app(app: Flask) -> None:
     csrf.init_app(app)
     htmx.init_app(app)
     login_manager.init_app(app)
+
+    @app.before_request
+    def begin_log() -> None:
+        clear_contextvars()  # a thread answers many people
 
     @app.before_request
     def open_database() -> None:

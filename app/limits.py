@@ -66,6 +66,8 @@ MAIL = Limit("mail", "30 per hour; 100 per day", person)
 CODE = Limit("code", "20 per hour", person)
 DIRECTORY = Limit("directory", "10 per minute", person)
 REQUESTS = Limit("requests", "10 per hour; 20 per day", person)
+CHANGES = Limit("changes", "300 per hour", person)
+"""Generous: each change leaves an entry in the history, and no more than that."""
 EXPORT = Limit("export", "10 per hour", person)
 
 LIMITS: Mapping[str, Limit] = {
@@ -83,6 +85,13 @@ LIMITS: Mapping[str, Limit] = {
     "portal.remove_recipient": MAIL,
     "portal.resend": MAIL,
     "portal.send_test": MAIL,
+    "portal.verify_now": MAIL,
+    "portal.move_recipient": CHANGES,
+    "portal.set_order": CHANGES,
+    "portal.set_keeps_tag": CHANGES,
+    "portal.set_label": CHANGES,
+    "portal.switch": CHANGES,
+    "portal.give_up": CHANGES,
     "account.export": EXPORT,
     "account.delete": MAIL,
     "waivers.ask": REQUESTS,
@@ -92,8 +101,6 @@ LIMITS: Mapping[str, Limit] = {
 
 FREE = frozenset(
     {"auth.sign_out", "public.choose_language"}
-    | {"portal.move_recipient", "portal.set_order", "portal.set_keeps_tag", "portal.set_label"}
-    | {"portal.switch", "portal.give_up", "portal.verify_now"}
     | {"account.choose_language", "account.choose_notices", "account.end_session", "account.end_sessions"}
 )
 """Endpoints whose forms cost nobody else anything."""

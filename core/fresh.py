@@ -7,7 +7,7 @@ asked to and does not, a code does instead, sent to where the person's mail goes
 from datetime import datetime, timedelta
 
 from core.database import write
-from core.models import Recipient, Session
+from core.models import Alias, AliasRecipient, Person, Recipient, Session
 from core.notices import can_be_told, tell_recipient, tell_sign_in_address
 from core.ownership import NotYours, lock_person
 from core.roles import first_recipient
@@ -26,15 +26,17 @@ class CodeProblem(ToldError):
 
 
 def is_fresh(session: Session, now: datetime, within: timedelta = FRESH_FOR) -> bool:
-    """Whether the person has proven who they are in this session within the last while.
-
-    Where the provider was asked to have them do so and says nothing, and there is no mailbox that a
-    code could go to, and so none to guard, the sign-in itself is all that there can be.
-    """
+    """Whether the person has proven who they are in this session within the last while."""
     proven = session.authenticated_at
-    if proven is None and session.asked_anew and code_goes_to(session) is None:
-        proven = session.created_at
     return proven is not None and timedelta() <= now - proven <= within
+
+
+def guards_mail(person: Person) -> bool:
+    """Whether mail goes to a mailbox of the person's: before that none can be led elsewhere."""
+    own = Alias.person == person
+    imported = AliasRecipient.select().join(Recipient).switch(AliasRecipient).join(Alias)
+    imported = imported.where(own, Recipient.imported_at.is_null(False))
+    return first_recipient(person) is not None or bool(imported.exists())
 
 
 def code_goes_to(session: Session) -> str | None:

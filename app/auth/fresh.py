@@ -21,17 +21,20 @@ from core.queues import wake_outbox
 View = Callable[..., Any]
 
 
-def needs_fresh_sign_in(back: str, within: timedelta = fresh.FRESH_FOR) -> Callable[[View], View]:
+def needs_fresh_sign_in(
+    back: str, within: timedelta = fresh.FRESH_FOR, *, unless: Callable[[], bool] = lambda: False
+) -> Callable[[View], View]:
     """Let a view run only when the person has just proven who they are; else ask for that first.
 
     back: endpoint of the page from which they then go on; it gets those of the view's arguments that
-    it has itself. within: how long ago they may have proven it. Goes below `login_required`.
+    it has itself. within: how long ago they may have proven it. unless: whether what this request does
+    is harmless. Goes below `login_required`.
     """
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            if fresh.is_fresh(current_user.session, utc_now(), within):
+            if unless() or fresh.is_fresh(current_user.session, utc_now(), within):
                 return view(*args, **kwargs)
             names = next(current_app.url_map.iter_rules(back)).arguments
             page = url_for(back, **{name: value for name, value in kwargs.items() if name in names})

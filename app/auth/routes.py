@@ -250,7 +250,8 @@ def _let_in(arrival: SignIn, deadline: Deadline, target: str) -> Response:
     if found is not None:
         login_user(SignedIn(found, token))
     if not reading.complete:
-        log.warning("directory unclear at sign-in", person=person.id, why=reading.account.why)
+        about = {"person": person.id, "launchpad_name": person.launchpad_name}
+        log.warning("directory unclear at sign-in", **about, why=reading.why)
         enqueue(settings, Job.SYNC_PERSON, person.id)
     wake_outbox(settings)
     return redirect(target, code=303)

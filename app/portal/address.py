@@ -16,6 +16,7 @@ from core import alias_settings, aliases, recipients
 from core.alias_settings import LabelProblem
 from core.database import utc_now
 from core.delivery import refusals_of
+from core.fresh import guards_mail
 from core.history import history_of
 from core.overview import AliasView, alias_views
 from core.queues import wake_outbox
@@ -23,13 +24,23 @@ from core.recipients import RecipientProblem
 from core.routing import Order, Switch
 
 WITHIN = timedelta(hours=1)
-"""Where mail goes is changed only so soon after a sign-in with the password: a browser may be left open."""
+"""Where mail goes, or that it is refused, is changed only so soon after a sign-in with the password: a
+browser may be left open. Order, sub-addresses and label lead no mail away from the owner's own mailboxes."""
 
 COUNTED = timedelta(days=30)
 """So far back refusals are counted."""
 
 ADDRESS = "/addresses/<int(max=2147483647):alias_id>"
 RECIPIENT = f"{ADDRESS}/recipients/<int(max=2147483647):recipient_id>"
+
+
+def _guards_no_mail() -> bool:
+    """Whether no mailbox of the person's is proven yet: putting one in is then no more than a claim is."""
+    return not guards_mail(current_user.person)
+
+
+def _switches_on() -> bool:
+    return request.form.get("to") == Switch.ON.value
 
 
 @blueprint.get(ADDRESS)
@@ -44,7 +55,7 @@ def address(alias_id: int) -> Page:
 
 @blueprint.post(f"{ADDRESS}/recipients")
 @login_required
-@needs_fresh_sign_in("portal.address", WITHIN)
+@needs_fresh_sign_in("portal.address", WITHIN, unless=_guards_no_mail)
 def add_recipient(alias_id: int) -> Page:
     """Add a recipient; it gets a verification mail unless it is proven already."""
     view, text = own_view(alias_id), request.form.get("recipient", "")
@@ -58,7 +69,7 @@ def add_recipient(alias_id: int) -> Page:
 
 @blueprint.post(f"{RECIPIENT}/replace")
 @login_required
-@needs_fresh_sign_in("portal.address", WITHIN)
+@needs_fresh_sign_in("portal.address", WITHIN, unless=_guards_no_mail)
 def replace_recipient(alias_id: int, recipient_id: int) -> Page:
     """Put another address in a recipient's place, here or on all one's addresses that use it."""
     view, text = own_view(alias_id), request.form.get("recipient", "")
@@ -135,6 +146,7 @@ def set_keeps_tag(alias_id: int) -> Page:
 
 @blueprint.post(f"{ADDRESS}/switch")
 @login_required
+@needs_fresh_sign_in("portal.address", WITHIN, unless=_switches_on)
 def switch(alias_id: int) -> Page:
     """Switch the address on or off."""
     wanted = {s.value: s for s in (Switch.ON, Switch.OFF_LATER, Switch.OFF_REFUSED)}
