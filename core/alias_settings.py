@@ -34,7 +34,10 @@ def set_order(person_id: int, alias_id: int, order: Order, now: datetime) -> Ali
 
 
 def set_keeps_tag(person_id: int, alias_id: int, keeps: bool, now: datetime) -> Alias:
-    """Say whether `ada+list@` goes to `recipient+list@` or to the plain recipient. Raises NotYours."""
+    """Say whether `ada+list@` goes to `recipient+list@` or to the plain recipient. Raises NotYours.
+
+    Mail for it arrives either way: an address that was given to others must not end by a choice of form.
+    """
     return _set(person_id, alias_id, "keeps_tag", keeps, now)
 
 

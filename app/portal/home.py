@@ -96,6 +96,7 @@ def _ask() -> bool:
     answered = sync_person(directory, person.id, Deadline(BUDGET), utc_now())
     if not answered:
         enqueue(settings, Job.SYNC_PERSON, person.id)
+    wake_outbox(settings)
     current_user.person = person.get_by_id(person.id)
     return answered
 

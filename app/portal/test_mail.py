@@ -1,6 +1,6 @@
 """The test mail of the address page: sent along the whole path, each real step shown while it is made."""
 
-from flask import request, url_for
+from flask import make_response, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user, login_required
 
@@ -35,7 +35,12 @@ def send_test(alias_id: int) -> Page:
         if not htmx:
             return go(url_for("portal.test_progress", alias_id=alias_id, run_id=run_id, _anchor="test-mail"))
         say(_("The test mail is on its way."))
-        return _progress(view, run_id)
+        response = make_response(_progress(view, run_id))
+        # Whoever leaves the page and comes back finds it there.
+        response.headers["HX-Replace-Url"] = url_for(
+            "portal.test_progress", alias_id=alias_id, run_id=run_id, _anchor="test-mail"
+        )
+        return response
     if htmx:
         return part("portal/_test_mail.html", view=view, test_refused=refused), 429
     return address_page(view, test_refused=refused, status=429)

@@ -115,7 +115,7 @@ def test_every_page_can_be_read_and_used(
     stack.waypost("waiver", "refuse", rows[0].split("\t")[0], "Please join the team. " * 10)
     page.reload()
     page.get_by_role("button", name="Take it back: the request for edubuntu.org").click()
-    expect(page.get_by_text("You have taken it back.")).to_be_visible()
+    expect(page.locator("main").get_by_text("You have taken it back.")).to_be_visible()
     found += look_at(page, "waivers")
 
     assert not found, "\n".join(found)
