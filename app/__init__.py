@@ -4,6 +4,7 @@ from flask import Flask
 
 from app import (
     account,
+    admin,
     auth,
     errors,
     extensions,
@@ -43,6 +44,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(portal.blueprint)
     app.register_blueprint(account.blueprint)
     app.register_blueprint(waivers.blueprint)
+    app.register_blueprint(admin.blueprint)
     errors.init_app(app)
     limits.init_app(app, settings)
     return app

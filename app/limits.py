@@ -69,6 +69,7 @@ REQUESTS = Limit("requests", "10 per hour; 20 per day", person)
 CHANGES = Limit("changes", "300 per hour", person)
 """Generous: each change leaves an entry in the history, and no more than that."""
 EXPORT = Limit("export", "10 per hour", person)
+LOOKUP = Limit("lookup", "60 per minute", person)
 
 LIMITS: Mapping[str, Limit] = {
     "auth.begin": SIGN_IN,
@@ -96,14 +97,20 @@ LIMITS: Mapping[str, Limit] = {
     "account.delete": MAIL,
     "waivers.ask": REQUESTS,
     "waivers.withdraw": REQUESTS,
+    "admin.lookup": LOOKUP,
+    "admin.lookup_in_full": LOOKUP,
 }
 """By endpoint. A test holds that every endpoint that takes a form is here or in `FREE`."""
 
 FREE = frozenset(
     {"auth.sign_out", "public.choose_language"}
     | {"account.choose_language", "account.choose_notices", "account.end_session", "account.end_sessions"}
+    | {"admin.grant_waiver", "admin.refuse_waiver", "admin.end_waiver", "admin.audit_values"}
+    | {"admin.confirm_team", "admin.discard_team", "admin.confirm_accounts", "admin.discard_accounts"}
+    | {"admin.grant_role", "admin.revoke_role", "admin.revoke_team_role"}
+    | {"admin.retry_job", "admin.discard_job"}
 )
-"""Endpoints whose forms cost nobody else anything."""
+"""Endpoints whose forms cost nobody else anything, and those of admins, who are trusted that far."""
 
 
 def init_app(app: Flask, chosen: Settings) -> None:

@@ -15,6 +15,8 @@ PAGES = frozenset(
     | {"public.front", "public.domain", "public.help_page", "public.privacy"}
     | {"auth.again", "account.page", "account.export", "account.leave", "account.gone"}
     | {"waivers.page", "waivers.new"}
+    | {"admin.overview", "admin.waivers", "admin.waiver", "admin.held", "admin.lookup"}
+    | {"admin.audit", "admin.audit_entry", "admin.audit_export", "admin.roles", "admin.jobs", "admin.freed"}
 )
 """The endpoints to which a sign-in may lead back."""
 

@@ -33,6 +33,7 @@ def init_app(app: Flask, own: Settings, theme: Theme) -> None:
     app.jinja_env.filters["ahead"] = ahead
     app.jinja_env.filters["day"] = day
     app.jinja_env.filters["breaks"] = breaks
+    app.jinja_env.filters["masked"] = masked
 
     @app.context_processor
     def helpers() -> dict[str, Any]:
@@ -105,6 +106,12 @@ def breaks(text: str) -> Markup:
     return Markup("").join(
         Markup("<wbr>") + part if part in ("@", ".") else escape(part) for part in re.split(r"([@.])", text)
     )
+
+
+def masked(address: str) -> str:
+    """Show enough of a private address to know it again."""
+    local_part, _at, domain = address.rpartition("@")
+    return f"{local_part[:2]}…@{domain}"
 
 
 def ago(value: datetime) -> Markup:

@@ -2,11 +2,18 @@
 
 import click
 
-from core.database import migrate
+from core.audit import seal_head
+from core.database import connection, migrate, write
+
+MARKS_THE_END = "0011"
+"""The migration since which the end of the record is marked."""
 
 
 @click.command("migrate")
 def migrate_command() -> None:
     """Bring the database's tables up to date."""
     names = migrate()
+    if any(name.startswith(MARKS_THE_END) for name in names):
+        with connection(), write():
+            seal_head()
     click.echo("\n".join(f"Applied {name}." for name in names) or "The database is up to date.")

@@ -1,7 +1,7 @@
 """What happened to an alias: its entries in the record, with who and when."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -38,17 +38,20 @@ def history_of(alias: Alias, most: int = MOST) -> Sequence[Change]:
     name, row_id = AuditSubject.name, AuditSubject.row_id
     proofs = (name == "recipient") & row_id.in_(recipients) & AuditEntry.verb.in_(_PROOFS)
     bans = (name == "person") & (row_id == alias.person_id) & AuditEntry.verb.in_(_BANS)
-    query = (
-        AuditEntry.select()
-        .join(AuditSubject)
-        .where(((name == "alias") & (row_id == alias.id)) | proofs | bans)
-        .order_by(AuditEntry.id.desc())
-        .limit(most)
-    )
+    return _changes(((name == "alias") & (row_id == alias.id)) | proofs | bans, most)
+
+
+def history_of_person(person: Person, most: int = MOST) -> Sequence[Change]:
+    """Return the newest changes that the record says of a person, newest first."""
+    return _changes((AuditSubject.name == "person") & (AuditSubject.row_id == person.id), most)
+
+
+def _changes(about: Any, most: int) -> Sequence[Change]:
+    query = AuditEntry.select().join(AuditSubject).where(about).order_by(AuditEntry.id.desc()).limit(most)
     entries = list(query)
     of_these = AuditValue.entry.in_([entry.id for entry in entries])
     values = {row.entry_id: row.values for row in AuditValue.select().where(of_these)}
-    names = _names({entry.actor for entry in entries})
+    names = actor_names({entry.actor for entry in entries})
     return [
         Change(
             entry.at,
@@ -61,7 +64,8 @@ def history_of(alias: Alias, most: int = MOST) -> Sequence[Change]:
     ]
 
 
-def _names(actors: set[str]) -> dict[str, str]:
+def actor_names(actors: Collection[str]) -> dict[str, str]:
+    """Return what the people among some actors are called."""
     ids = [int(actor.removeprefix("person:")) for actor in actors if actor.startswith("person:")]
     people = Person.select().where(Person.id.in_(ids))
     return {f"person:{person.id}": person.display_name or person.launchpad_name or "" for person in people}

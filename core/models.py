@@ -8,6 +8,7 @@ from typing import Any
 from peewee import (
     AutoField,
     BigAutoField,
+    BigIntegerField,
     BlobField,
     BooleanField,
     CharField,
@@ -233,7 +234,7 @@ class Recipient(Recorded, Table):
     proof_sent_at = UtcDateTimeField(null=True)
     proof_refused = CharField(10, null=True)
     """Enhanced status code with which its server refused our verification mail for good."""
-    failing_since = UtcDateTimeField(null=True)
+    failing_since = UtcDateTimeField(null=True, index=True)
     failing_with = CharField(10, null=True)
     """Enhanced status code of the last refusal that was about the mailbox; gone at its next 250."""
     added_at = UtcDateTimeField()
@@ -364,11 +365,11 @@ class Notice(Table):
     lease_until = UtcDateTimeField(null=True)
     """While a job is sending it, no other one does."""
     sent_at = UtcDateTimeField(null=True)
-    failed_with = CharField(10, null=True)
+    failed_with = CharField(10, null=True, index=True)
     """Enhanced status code when it was refused for good or never got through."""
 
     class Meta:
-        indexes = ((("sent_at", "due_at"), False),)
+        indexes = ((("sent_at", "due_at"), False), (("kind", "id"), False))
 
 
 class Problem(Table):
@@ -413,6 +414,8 @@ class Session(Table):
 class RoleGrant(Recorded, Table):
     """A role given to an identity, never to a name."""
 
+    domain_id: int | None
+
     id = AutoField()
     issuer = CharField(255)
     subject = CharField(255)
@@ -423,6 +426,22 @@ class RoleGrant(Recorded, Table):
 
     class Meta:
         indexes = ((("issuer", "subject", "role", "domain"), True),)
+
+
+class RoleTeam(Recorded, Table):
+    """A team of the directory whose members have a role (`core.roles`)."""
+
+    domain_id: int | None
+
+    id = AutoField()
+    team = CharField(100, index=True)
+    role = CharField(20)
+    domain = ForeignKeyField(Domain, null=True, on_delete="CASCADE")
+    """The one domain of a domain admin; None for the project's roles."""
+    granted_at = UtcDateTimeField()
+
+    class Meta:
+        indexes = ((("team", "role", "domain"), True),)
 
 
 class ReservedName(Table):
@@ -450,6 +469,17 @@ class AuditEntry(Table):
     commitment = CharField(64)
     """HMAC(salt, values) of what lies in the side table."""
     mac = CharField(64)
+
+    class Meta:
+        indexes = ((("verb", "id"), False), (("actor", "id"), False))
+
+
+class AuditHead(Table):
+    """The last entry of the chain, in one row: an end that was cut off does not match it."""
+
+    entry_id = BigIntegerField()
+    seal = CharField(64)
+    """HMAC over the entry's id and its own seal."""
 
 
 class AuditSubject(Table):
@@ -528,7 +558,8 @@ class DkimKey(Table):
 TABLES: tuple[type[Table], ...] = (
     Domain, DomainTeam, TeamReading, TeamSync, Person, Identity, Alias, ErasedOwner, AliasOwner, Recipient,
     AliasRecipient, DeliveryCount, Membership, AccountFact, Waiver, Notice, Problem, Session, RoleGrant,
-    ReservedName, AuditEntry, AuditSubject, AuditValue, UsedNonce, StashedAnswer, DkimKey,
+    RoleTeam, ReservedName, AuditEntry, AuditSubject, AuditValue, AuditHead, UsedNonce, StashedAnswer,
+    DkimKey,
 )  # fmt: skip
 
 

@@ -218,6 +218,12 @@ class Settings(BaseSettings):
         default=None,
         description="The provider's name on the sign-in button. Without it, the issuer's host name.",
     )
+    admins: CommaList = Field(
+        default=[],
+        description="Roles given to identities, each as `ROLE ISSUER SUBJECT`: ROLE is `project_admin`, "
+        "`auditor` or `domain_admin:DOMAIN`; for Ubuntu One the issuer is `OPENID_PROVIDER_URL` and the "
+        "subject the claimed id. Comma separated.",
+    )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @field_validator("secret_key", "record_secret")
@@ -381,6 +387,16 @@ class Settings(BaseSettings):
                 ipaddress.ip_network(item, strict=False)
             except ValueError:
                 raise ValueError("must be networks such as 192.0.2.0/24") from None
+        return value
+
+    @field_validator("admins")
+    @classmethod
+    def _roles(cls, value: list[str]) -> list[str]:
+        for item in value:
+            if not re.fullmatch(r"(project_admin|auditor|domain_admin:\S+) \S+ \S.*", item):
+                raise ValueError(
+                    "must be like `project_admin ISSUER SUBJECT` (or auditor, or domain_admin:DOMAIN)"
+                )
         return value
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from peewee import JOIN, Value
 from core.brake import Brake
 from core.eligibility import Decision, DomainRules, PersonFacts, decide
 from core.facts import SECOND_NO, SECOND_NO_AFTER, Answer, Fact, hold_back, observe
-from core.models import AccountFact, Domain, DomainTeam, Membership, Person, Waiver
+from core.models import AccountFact, Domain, DomainTeam, Membership, Person, RoleTeam, Waiver
 
 MANY = 20
 """From so many rows on that are alike, one statement makes them."""
@@ -109,9 +109,9 @@ def rules_of_all() -> list[tuple[Domain, DomainRules]]:
 
 
 def mapped_teams() -> set[str]:
-    """Return every team that entitles to some domain: the only ones that are kept of a person."""
+    """Return every team that entitles to some domain or gives a role: only those are kept of a person."""
     query = DomainTeam.select(DomainTeam.team).join(Domain).where(Domain.removed_at.is_null())
-    return {row.team for row in query}
+    return {row.team for row in query} | {row.team for row in RoleTeam.select(RoleTeam.team)}
 
 
 def store_account_facts(person: Person, answers: Mapping[str, Answer], now: datetime) -> None:

@@ -104,10 +104,10 @@ def grant(
     """Grant a request: make what was asked, and tell the person.
 
     until: another last day than was asked for. answer: a word to the person. Raises WaiverProblem
-    when it is decided already or can no longer be had, and NotYours when there is none.
+    when it is decided already or can no longer be had, or is the actor's own; NotYours when there is none.
     """
     with write():
-        waiver = _undecided(waiver_id)
+        waiver = _undecided(actor, waiver_id)
         if until is not None:
             if waiver.kind == Kind.LOCAL_PART:
                 raise WaiverProblem(N_("An address with another name has no last day."))
@@ -132,7 +132,7 @@ def refuse(actor: Actor, waiver_id: int, answer: str, now: datetime) -> Waiver:
     if not clean(answer):
         raise WaiverProblem(N_("Give the person a reason."))
     with write():
-        waiver = _undecided(waiver_id)
+        waiver = _undecided(actor, waiver_id)
         _decide(actor, waiver, State.REFUSED, answer, now)
         _tell(waiver, now)
         return waiver
@@ -192,8 +192,10 @@ def _locked(waiver_id: int) -> Waiver:
     return Waiver.get_by_id(waiver_id)
 
 
-def _undecided(waiver_id: int) -> Waiver:
+def _undecided(actor: Actor, waiver_id: int) -> Waiver:
     waiver = _locked(waiver_id)
+    if actor == Actor.person(waiver.person_id):
+        raise WaiverProblem("This is your own request: another admin decides.")
     if waiver.state != State.ASKED:
         raise WaiverProblem(N_("It is decided already: %(state)s."), state=waiver.state)
     return waiver

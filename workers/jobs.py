@@ -13,6 +13,7 @@ from rq.job import Job as RqJob
 
 from core import outbox, provisioning, runtime, sync, team_sync, upkeep
 from core.audit import Actor
+from core.daily import tell_daily
 from core.database import connection, utc_now, write
 from core.directories import Deadline, Directory
 from core.directories.configured import make_directory
@@ -100,8 +101,12 @@ def sync_people() -> None:
 
 
 def keep_up() -> None:
-    """Bring aliases up to date with the time: the end of grace, its reminders, changed rules of a domain."""
+    """Bring aliases up to date with the time: the end of grace, its reminders, changed rules of a domain.
+
+    With the first run of a day, the daily mail goes to the ops address.
+    """
     _begin()
+    tell_daily(utc_now())
     upkeep.keep_all_up(utc_now())
     provisioning.provide_all(utc_now())
 

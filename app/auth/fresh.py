@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from app.auth.routes import blueprint
 from app.extensions import settings
 from app.navigation import go, safe_next
-from app.presentation import told
+from app.presentation import masked, told
 from core import fresh
 from core.database import utc_now
 from core.fresh import CodeProblem
@@ -90,13 +90,7 @@ def _page(error: str = "") -> str:
         next=_target(),
         again=url_for("auth.again", next=_target()),
         asked_in_vain=session.asked_anew,
-        address=_masked(address) if address else None,
+        address=masked(address) if address else None,
         sent=session.code_sent_at is not None,
         error=error,
     )
-
-
-def _masked(address: str) -> str:
-    """Show enough of an address for its owner to know it."""
-    local_part, _at, domain = address.rpartition("@")
-    return f"{local_part[:2]}…@{domain}"

@@ -206,6 +206,12 @@ RECORD: Tables = {
         _("Admins decide about exceptions and see to problems."),
         _("As long as the role is held."),
     ),
+    models.AuditHead: Kept(
+        _("Where the record ends"),
+        _("The number of its last entry, and a seal. Nothing about a person."),
+        _("So that an end that was cut off is noticed."),
+        AS_LONG_AS_THERE,
+    ),
     models.TeamReading: Kept(
         _("Lists of the teams"),
         _(
@@ -218,6 +224,12 @@ RECORD: Tables = {
 }
 
 PROJECT: Tables = {
+    models.RoleTeam: Kept(
+        _("Teams whose members are admins"),
+        _("The team, the role, its domain, and since when. Nothing about a person."),
+        _("Admins decide about exceptions and see to problems."),
+        AS_LONG_AS_THERE,
+    ),
     models.TeamSync: Kept(
         _("How the reading of each team goes"),
         _("When it began and ended, and what went wrong. Nothing about a person."),

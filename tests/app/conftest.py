@@ -14,12 +14,14 @@ from core.audit import OPERATOR
 from core.database import utc_now
 from core.domains import add_domain, mark_verified
 from core.presets import load_preset
+from core.roles import Role
 from core.settings import Settings
 from devtools.accounts import Account
 from devtools.people import demo_world
 from devtools.servers import PretendServers
 from devtools.stack import free_port
 from devtools.world import World
+from tests.app.admins import Admin
 from tests.app.owner import Owner
 from tests.support.portal import Portal
 from tests.support.postgres import PostgresServer
@@ -194,3 +196,17 @@ def client(new_client: Callable[[], Client]) -> Client:
 def owner(client: Client, member: Account) -> Owner:
     """An ordinary member who has claimed the address on ubuntu.com."""
     return Owner(client, member)
+
+
+@pytest.fixture
+def new_admin(new_client: Callable[[], Client], new_person: MakePerson) -> Iterator[Callable[..., Admin]]:
+    """Makes somebody with a role, signed in: `new_admin(Role.DOMAIN_ADMIN, "ubuntu.com")`."""
+    made: list[Admin] = []
+
+    def make(role: Role = Role.PROJECT_ADMIN, domain: str = "") -> Admin:
+        made.append(Admin(new_client(), new_person(), role, domain))
+        return made[-1]
+
+    yield make
+    for admin in made:
+        admin.leave()

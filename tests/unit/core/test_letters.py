@@ -10,6 +10,7 @@ import pytest
 
 from core.addresses import parse_address
 from core.aliases import switch
+from core.daily import tell_daily
 from core.database import write
 from core.facts import Answer
 from core.fresh import enter_code, send_code
@@ -89,7 +90,14 @@ def parse(letter: Letter | None) -> EmailMessage:
     return message
 
 
-OF_AN_ACCOUNT = ("waiver-asked", "waiver-granted", "waiver-refused", "sign-in-code", "account-deleted")
+OF_AN_ACCOUNT = (
+    "waiver-asked",
+    "waiver-granted",
+    "waiver-refused",
+    "sign-in-code",
+    "account-deleted",
+    "daily",
+)
 
 NOTICES = [
     *("verify-recipient", "address-created", "identity-joined", "name-taken-over"),
@@ -122,11 +130,13 @@ def tell_of(event: Event, ada: Person, alias: Alias, now: datetime) -> None:
 
 
 def tell_of_an_account(kind: str, ada: Person, alias: Alias, now: datetime) -> None:
-    """Put a notice on somebody's account or request into the outbox."""
+    """Put a notice on somebody's account or request, or that of a day, into the outbox."""
     if kind == "sign-in-code":
         with write():
             open_session(ada, now, asked_anew=True)
         send_code(Session.get().id, now)
+    elif kind == "daily":
+        tell_daily(now)
     elif kind == "account-deleted":
         tell_goodbye(["ada@home.example.net"], now)
     else:

@@ -1,0 +1,114 @@
+"""What the admins' pages share: their blueprint, and `only_for`, which says who may open each of them."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from flask import Blueprint, abort, g, request, url_for
+from flask_babel import lazy_gettext as _
+from flask_login import current_user, login_required
+from werkzeug.wrappers import Response
+
+from app.admin import words
+from app.extensions import settings
+from app.navigation import is_signed_in
+from core.audit import Actor
+from core.database import utc_now
+from core.roles import Authority, Role, authority_of
+
+Page = Response | str | tuple[str, int]
+View = Callable[..., Any]
+
+READERS = (Role.PROJECT_ADMIN, Role.DOMAIN_ADMIN, Role.AUDITOR)
+OF_THE_PROJECT = (Role.PROJECT_ADMIN, Role.AUDITOR)
+
+MENU = (
+    ("admin.overview", _("What waits"), READERS),
+    ("admin.waivers", _("Waivers"), READERS),
+    ("admin.held", _("Held readings"), OF_THE_PROJECT),
+    ("admin.freed", _("Freed names"), OF_THE_PROJECT),
+    ("admin.lookup", _("Address lookup"), READERS),
+    ("admin.jobs", _("Jobs and problems"), OF_THE_PROJECT),
+    ("admin.roles", _("Roles"), OF_THE_PROJECT),
+    ("admin.audit", _("Record"), OF_THE_PROJECT),
+)
+"""The pages that the navigation shows, and to whom."""
+
+blueprint = Blueprint("admin", __name__, url_prefix="/admin")
+
+
+def only_for(*roles: Role) -> Callable[[View], View]:
+    """Let a view run for a signed-in person with one of these roles; 403 for others.
+
+    Of what domain a thing is, the view itself asks `authority()`. Goes right below the route.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        @login_required
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            if not authority().roles & set(roles):
+                abort(403)
+            return view(*args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def authority() -> Authority:
+    """Return what the signed-in person may do as an admin; asks the database once a request."""
+    if "authority" not in g:
+        known = is_signed_in()
+        g.authority = authority_of(current_user.person, settings.admins, utc_now()) if known else Authority()
+    return g.authority
+
+
+def actor() -> Actor:
+    """Who acts, for the record."""
+    return Actor.person(current_user.person.id)
+
+
+def after() -> int | None:
+    """Return the key after which the page that was asked for begins."""
+    return request.args.get("after", None, int)
+
+
+@blueprint.context_processor
+def helpers() -> dict[str, object]:
+    """Give the admins' templates their words, what the person may do, and the address of a next page."""
+    return {
+        "admin_words": words,
+        "admin_pages": admin_pages,
+        "authority": authority(),
+        "next_page": next_page,
+        "sorted_page": sorted_page,
+    }
+
+
+def admin_pages() -> list[tuple[str, str]]:
+    """Return the pages that the signed-in person may open, with their names."""
+    roles = authority().roles
+    return [(endpoint, str(name)) for endpoint, name, readers in MENU if roles & set(readers)]
+
+
+def next_page(key: int | None) -> str:
+    """Return the address of the page that goes on after a key, with the same filters; None: of the first."""
+    return _this_page(after=key)
+
+
+def sorted_page(order: str) -> str:
+    """Return the address of the first page in another order, with the same filters."""
+    return _this_page(sort=order, after=None)
+
+
+def newest_first(*, by_default: bool) -> bool:
+    """Whether the table is wanted with the newest row first, as the address says."""
+    order = request.args.get("sort")
+    return order == "newest" if order in ("newest", "oldest") else by_default
+
+
+def _this_page(**other: object) -> str:
+    values: dict[str, Any] = dict(request.view_args or {})
+    values |= {name: text for name, text in request.args.items() if text}
+    return url_for(str(request.endpoint), **values | other)

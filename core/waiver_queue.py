@@ -1,0 +1,102 @@
+"""The requests that admins decide on: found by filters, and one with everything needed to decide."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.eligibility import Decision, PersonFacts
+from core.history import Change, history_of_person
+from core.models import Alias, Domain, Identity, Person, ReservedName, Waiver
+from core.overview import AliasView, alias_views
+from core.paging import Slice, slice_of
+from core.reserved import is_reserved
+from core.standing import decision_for, facts_of
+from core.waiver_rules import Kind, State, warnings_about
+from core.waivers import waivers_of
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which requests are wanted; what is empty does not narrow."""
+
+    state: str = State.ASKED
+    """Empty for all."""
+    kind: str = ""
+    domain: str = ""
+    """The name of a domain."""
+    search: str = ""
+    """The beginning of the person's Launchpad name, or of the name that is asked for."""
+
+
+def find_waivers(
+    wanted: Filter, domains: frozenset[int] | None, after: int | None, *, newest_first: bool
+) -> Slice[Waiver]:
+    """Return a page of requests with their people and domains.
+
+    domains: ids of those that may be seen; None for all.
+    """
+    query = Waiver.select(Waiver, Person, Domain).join(Person).switch(Waiver).join(Domain)
+    if domains is not None:
+        query = query.where(Waiver.domain.in_(list(domains)))
+    if wanted.state:
+        query = query.where(Waiver.state == wanted.state)
+    if wanted.kind:
+        query = query.where(Waiver.kind == wanted.kind)
+    if wanted.domain:
+        query = query.where(Domain.name == wanted.domain)
+    if wanted.search:
+        text = wanted.search.strip().lower()
+        query = query.where(Person.launchpad_name.startswith(text) | Waiver.local_part.startswith(text))
+    return slice_of(query, Waiver.id, after, newest_first=newest_first)
+
+
+@dataclass(frozen=True)
+class NameHolder:
+    """Who has the name that is asked for, or had it, or why nobody is given it."""
+
+    alias: Alias | None
+    kept_back: bool
+
+
+@dataclass(frozen=True)
+class Card:
+    """One request with everything needed to decide on it."""
+
+    waiver: Waiver
+    identities: Sequence[Identity]
+    facts: PersonFacts
+    decision: Decision
+    """What the rules say of the person on that domain."""
+    aliases: Sequence[AliasView]
+    earlier: Sequence[Waiver]
+    """The person's other requests, the newest first."""
+    holder: NameHolder | None
+    """For another name."""
+    warnings: Sequence[str]
+    history: Sequence[Change]
+    """What the record says of the person, the newest first."""
+
+
+def card_of(waiver: Waiver, now: datetime) -> Card:
+    """Gather what an admin decides by."""
+    person = waiver.person
+    named = waiver.kind == Kind.LOCAL_PART
+    return Card(
+        waiver,
+        list(Identity.select().where(Identity.person == person).order_by(Identity.id)),
+        facts_of(person),
+        decision_for(person, waiver.domain, now),
+        alias_views(person, now),
+        [row for row in waivers_of(person) if row.id != waiver.id],
+        _holder(waiver) if named else None,
+        warnings_about(waiver) if named else [],
+        history_of_person(person),
+    )
+
+
+def _holder(waiver: Waiver) -> NameHolder:
+    name, domain = str(waiver.local_part), waiver.domain
+    here = ReservedName.domain.is_null() | (ReservedName.domain == domain)
+    kept = ReservedName.select().where(ReservedName.local_part == name, here)
+    alias = Alias.get_or_none(Alias.domain == domain, Alias.local_part == name)
+    return NameHolder(alias, is_reserved(name) or kept.exists())
