@@ -100,6 +100,8 @@ FREE = frozenset(
     | {"account.choose_language", "account.choose_notices", "account.end_session", "account.end_sessions"}
     | {"admin.grant_waiver", "admin.refuse_waiver", "admin.end_waiver", "admin.audit_values"}
     | {"admin.confirm_team", "admin.discard_team", "admin.confirm_accounts", "admin.discard_accounts"}
+    | {"admin.grant_role", "admin.revoke_role", "admin.revoke_team_role"}
+    | {"admin.retry_job", "admin.discard_job"}
 )
 """Endpoints whose forms cost nobody else anything, and those of admins, who are trusted that far."""
 

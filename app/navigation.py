@@ -15,7 +15,7 @@ PAGES = frozenset(
     | {"auth.again", "account.page", "account.export", "account.leave", "account.gone"}
     | {"waivers.page", "waivers.new"}
     | {"admin.overview", "admin.waivers", "admin.waiver", "admin.held", "admin.lookup"}
-    | {"admin.audit", "admin.audit_entry", "admin.audit_export"}
+    | {"admin.audit", "admin.audit_entry", "admin.audit_export", "admin.roles", "admin.jobs", "admin.freed"}
     | {"admin.names", "admin.look_alikes", "admin.people", "admin.person", "admin.move"}
     | {"admin.failing", "admin.bulk", "admin.bulk_run"}
 )

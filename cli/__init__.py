@@ -2,7 +2,7 @@
 
 import click
 
-from cli import address, database, dns, domain, keys, people, roster, sync, waiver
+from cli import address, audit, database, dns, domain, keys, people, roster, sync, waiver
 from core import runtime
 
 
@@ -18,6 +18,7 @@ main.add_command(domain.domain)
 main.add_command(dns.dns_command)
 main.add_command(keys.keys)
 main.add_command(address.route_command)
+main.add_command(audit.audit)
 main.add_command(people.admin)
 main.add_command(people.person)
 main.add_command(waiver.waiver)

@@ -1,4 +1,4 @@
-"""`waypost admin grant` and `waypost person ban|unban`."""
+"""`waypost admin grant|grant-team|list|revoke` and `waypost person ban|unban`."""
 
 import click
 
@@ -7,7 +7,7 @@ from core.audit import OPERATOR
 from core.database import connection, utc_now
 from core.directories import Deadline
 from core.directories.configured import make_directory
-from core.models import Domain, Identity, Person
+from core.models import Domain, Identity, Person, RoleGrant, RoleTeam
 from core.settings import Settings
 
 ASK_SECONDS = 20.0
@@ -44,6 +44,57 @@ def grant(settings: Settings, who: str, domain_name: str | None, role: str, yes:
             click.confirm(f"Make {subject} {what}?", abort=True)
         new = roles.grant(OPERATOR, settings.identity_issuer, subject, chosen, domain, utc_now())
         click.echo(f"{subject} is {what}." if new else f"{subject} was {what} already.")
+
+
+@admin.command("list")
+@click.pass_obj
+def list_roles(settings: Settings) -> None:
+    """List all roles, with the number by which `waypost admin revoke` takes one."""
+    with connection():
+        for row in roles.grants():
+            click.echo(f"{row.id}\t{_role(row)}\t{row.subject}")
+        for team in roles.team_grants():
+            click.echo(f"team {team.id}\t{_role(team)}\t{team.team}")
+    for line in settings.admins:
+        click.echo(f"by ADMINS\t{line}")
+
+
+@admin.command("revoke")
+@click.argument("number", type=int)
+@click.option("--team", is_flag=True, help="NUMBER is that of a role given to a team.")
+def revoke(number: int, team: bool) -> None:
+    """Take the role with this NUMBER, as `waypost admin list` shows it."""
+    take = roles.revoke_from_team if team else roles.revoke
+    with connection():
+        if not take(OPERATOR, number, utc_now()):
+            raise click.ClickException("There is no such role. See `waypost admin list`.")
+    click.echo("Taken.")
+
+
+@admin.command("grant-team")
+@click.argument("team")
+@click.option("--domain", "domain_name", help="Make its members admins of this one domain.")
+@click.option(
+    "--role",
+    type=click.Choice([role.value for role in roles.Role if role is not roles.Role.DOMAIN_ADMIN]),
+    default=roles.Role.PROJECT_ADMIN.value,
+    help="The role, when it is not for one domain.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+def grant_team(team: str, domain_name: str | None, role: str, yes: bool) -> None:
+    """Give a role to whoever is in TEAM of the directory; it counts once the team was read."""
+    with connection():
+        domain = _domain(domain_name) if domain_name else None
+        chosen = roles.Role.DOMAIN_ADMIN if domain else roles.Role(role)
+        what = f"{chosen.value} of {domain.name}" if domain else chosen.value
+        if not yes:
+            click.confirm(f"Make all members of {team} {what}?", abort=True)
+        new = roles.grant_to_team(OPERATOR, team, chosen, domain, utc_now())
+        click.echo(f"Members of {team} are {what}." if new else f"They were {what} already.")
+
+
+def _role(row: RoleGrant | RoleTeam) -> str:
+    return f"{row.role} of {row.domain.name}" if row.domain else str(row.role)
 
 
 def _subject(settings: Settings, who: str) -> str:

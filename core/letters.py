@@ -17,16 +17,19 @@ from typing import Any, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from core.admin_overview import waiting_for
 from core.alias_recipients import aliases_with, is_deliverable, rows_of
+from core.daily import DAILY
 from core.delivery import why_refused
 from core.eligibility import Condition, settled_conditions
 from core.facts import Answer
 from core.fresh import CODE, CODE_LASTS, code_key, code_of
 from core.lifecycle import Event
-from core.models import Alias, DkimKey, Domain, Notice, Person, Recipient, Session, Waiver, by_id
+from core.models import Alias, AuditEntry, DkimKey, Domain, Notice, Person, Recipient, Session, Waiver, by_id
 from core.notices import LATER_ENDS, can_be_told
 from core.problems import DIGEST, problems_of
 from core.recipients import PROOF, PROOF_LASTS, proof_expires, proof_token
+from core.roles import Authority, Role
 from core.routing import LATER_LASTS, Entitlement, Hold, Switch
 from core.secrets import derive_key, keyed_hash
 from core.settings import Settings
@@ -56,6 +59,7 @@ _OF_A_LIFE = {*Event, LATER_ENDS}
 _TABLES: dict[str, Any] = {
     "alias": Alias, "person": Person, "newcomer": Person, "recipient": Recipient,
     "domain": Domain, "key": DkimKey, "old_key": DkimKey, "waiver": Waiver, "session": Session,
+    "entry": AuditEntry,
 }  # fmt: skip
 _NUMBERS = {"until", "since", "quarter"}
 """What a notice keeps beside row ids: moments, as seconds."""
@@ -215,6 +219,8 @@ def _facts(notice: Notice, settings: Settings, now: datetime) -> dict[str, Any] 
         return None
     if notice.kind == DIGEST:
         facts["problems"] = problems_of(facts["quarter"])
+    if notice.kind == DAILY:
+        facts |= {"entry": facts.get("entry"), "waiting": waiting_for(Authority(frozenset({Role.AUDITOR})))}
     if notice.kind in _OF_A_LIFE:
         facts |= _of_a_life(facts, _language(notice), now)
     facts |= _of_mail(notice, facts)

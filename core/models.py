@@ -380,7 +380,7 @@ class Notice(Table):
     """Enhanced status code when it was refused for good or never got through."""
 
     class Meta:
-        indexes = ((("sent_at", "due_at"), False),)
+        indexes = ((("sent_at", "due_at"), False), (("kind", "id"), False))
 
 
 class Problem(Table):

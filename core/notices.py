@@ -14,6 +14,8 @@ from core.preferences import MUTABLE, is_muted
 from core.roles import admin_recipients, first_recipient
 from core.secrets import new_token
 
+NAME_TAKEN_OVER = "name-taken-over"
+"""Kind of the notice that somebody came with a name of the directory that another person here had."""
 LATER_ENDS = "later-ends"
 """Kind of the notice that "try later" becomes "refused" in a day."""
 

@@ -14,7 +14,7 @@ from core.domains import is_ours
 from core.facts import Answer
 from core.joining import NEWCOMERS, is_banned, join_all, lock_all_with, people_with
 from core.models import Identity, Person, Recipient
-from core.notices import tell_ops, tell_person
+from core.notices import NAME_TAKEN_OVER, tell_ops, tell_person
 from core.ownership import NotYours, lock_person
 from core.provisioning import provide
 from core.sessions import end_all_sessions, open_session
@@ -134,7 +134,7 @@ def _flag_taken_name(person: Person, name: str, now: datetime) -> None:
     other = Person.get_or_none(Person.launchpad_name == name, Person.id != person.id)
     if other:
         ids = {"person": other.id, "newcomer": person.id}
-        tell_ops("name-taken-over", person, ids, f"name-taken-over:{other.id}:{person.id}", now)
+        tell_ops(NAME_TAKEN_OVER, person, ids, f"{NAME_TAKEN_OVER}:{other.id}:{person.id}", now)
 
 
 def _take_hints(person: Person, arrival: SignIn) -> None:

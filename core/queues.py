@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -10,7 +11,7 @@ from typing import Any
 import redis
 import structlog
 from rq import Queue, Retry
-from rq.exceptions import DuplicateJobError
+from rq.exceptions import DuplicateJobError, InvalidJobOperation, NoSuchJobError
 from rq.job import Job as RqJob
 from rq.job import JobStatus
 from rq.registry import FailedJobRegistry
@@ -145,6 +146,31 @@ def failed_jobs(settings: Settings) -> list[FailedJob] | None:
         log.warning("broker out of reach", tried="failed-jobs", error=type(error).__name__)
         return None
     return sorted(found, key=lambda one: str(one.ended_at))
+
+
+def retry_failed(settings: Settings, name: str) -> bool:
+    """Queue a job that failed once more; False when it is not there, or the broker cannot be reached."""
+    return _with_failed(settings, name, lambda registry, job: registry.requeue(job))
+
+
+def discard_failed(settings: Settings, name: str) -> bool:
+    """Forget a job that failed; False when it is not there, or the broker cannot be reached."""
+    return _with_failed(settings, name, lambda registry, job: registry.remove(job, delete_job=True))
+
+
+def _with_failed(settings: Settings, name: str, act: Callable[[FailedJobRegistry, RqJob], object]) -> bool:
+    try:
+        with broker(settings) as connection:
+            for queue in QUEUES:
+                registry = FailedJobRegistry(queue, connection=connection, serializer=JSONSerializer)
+                if name in registry.get_job_ids():
+                    act(registry, RqJob.fetch(name, connection=connection, serializer=JSONSerializer))
+                    return True
+    except (InvalidJobOperation, NoSuchJobError):
+        return False  # somebody else has done it meanwhile
+    except (redis.RedisError, OSError) as error:
+        log.warning("broker out of reach", tried="failed-job", error=type(error).__name__)
+    return False
 
 
 def _kind_of_error(job: RqJob) -> str:

@@ -25,8 +25,8 @@ class EntryFilter:
     """The id of its row; counts with `subject` only."""
 
 
-def find_entries(wanted: EntryFilter, after: int | None) -> Slice[AuditEntry]:
-    """Return a page of entries without their values, the newest first."""
+def find_entries(wanted: EntryFilter, after: int | None, *, newest_first: bool) -> Slice[AuditEntry]:
+    """Return a page of entries without their values."""
     query = AuditEntry.select()
     if wanted.verb:
         query = query.where(AuditEntry.verb == wanted.verb)
@@ -35,7 +35,7 @@ def find_entries(wanted: EntryFilter, after: int | None) -> Slice[AuditEntry]:
     if wanted.subject and wanted.number is not None:
         about = (AuditSubject.name == wanted.subject) & (AuditSubject.row_id == wanted.number)
         query = query.where(AuditEntry.id.in_(AuditSubject.select(AuditSubject.entry).where(about)))
-    return slice_of(query, AuditEntry.id, after, newest_first=True)
+    return slice_of(query, AuditEntry.id, after, newest_first=newest_first)
 
 
 def subjects_of(entry: AuditEntry) -> Mapping[str, int]:

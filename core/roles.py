@@ -187,6 +187,25 @@ def team_grants() -> list[RoleTeam]:
     return list(RoleTeam.select(RoleTeam, Domain).join(Domain, JOIN.LEFT_OUTER).order_by(RoleTeam.id))
 
 
+def people_behind(rows: Sequence[RoleGrant]) -> dict[tuple[str, str], Person]:
+    """Return who has signed in with the identities of some grants, by issuer and subject."""
+    query = Identity.select(Identity, Person).join(Person)
+    issuers, subjects = {row.issuer for row in rows}, {row.subject for row in rows}
+    found = query.where(Identity.issuer.in_(list(issuers)), Identity.subject.in_(list(subjects)))
+    return {(row.issuer, row.subject): row.person for row in found}
+
+
+def candidates(who: str, issuer: str) -> list[Identity]:
+    """Return the identities, with their people, that are meant by a name of the directory or a subject.
+
+    issuer: of the subject; the setting `identity_issuer`.
+    """
+    query = Identity.select(Identity, Person).join(Person)
+    named = query.where(Person.launchpad_name == who.lower())
+    meant = query.where(Identity.issuer == issuer, Identity.subject == who)
+    return list({row.id: row for row in [*named, *meant]}.values())
+
+
 def admin_recipients(domain: Domain) -> list[Recipient]:
     """Return the first verified recipient of each admin of a domain; of the project's if it has none."""
     of_domain = (RoleGrant.role == Role.DOMAIN_ADMIN) & (RoleGrant.domain == domain)

@@ -9,7 +9,7 @@ from typing import Any
 import dns.exception
 import dns.resolver
 
-from core.addresses import Address
+from core.addresses import Address, parse_address
 from core.alias_table import SqlAliasTable
 from core.database import database
 from core.routing import AliasFacts, AliasTable, Fate, Route, alias_fate, route
@@ -112,6 +112,17 @@ class MailHosts:
     domain: str
     outcome: Hosts
     names: tuple[str, ...] = field(default=())
+
+
+FEW = 5
+"""So many domains of recipients are looked up in DNS, since somebody waits."""
+
+
+def hosts_of(resolver: dns.resolver.Resolver, recipients: Sequence[str]) -> dict[str, MailHosts]:
+    """Ask DNS about the domains of some recipients, of the first few; network work, as `mail_hosts`."""
+    domains = {recipient: parse_address(recipient).domain for recipient in recipients}
+    few = {domain: mail_hosts(resolver, domain) for domain in list(dict.fromkeys(domains.values()))[:FEW]}
+    return {recipient: few[domain] for recipient, domain in domains.items() if domain in few}
 
 
 def mail_hosts(resolver: dns.resolver.Resolver, domain: str) -> MailHosts:

@@ -28,8 +28,10 @@ class Filter:
     """The beginning of the person's Launchpad name, or of the name that is asked for."""
 
 
-def find_waivers(wanted: Filter, domains: frozenset[int] | None, after: int | None) -> Slice[Waiver]:
-    """Return a page of requests with their people and domains: the oldest first while they wait.
+def find_waivers(
+    wanted: Filter, domains: frozenset[int] | None, after: int | None, *, newest_first: bool
+) -> Slice[Waiver]:
+    """Return a page of requests with their people and domains.
 
     domains: ids of those that may be seen; None for all.
     """
@@ -45,7 +47,7 @@ def find_waivers(wanted: Filter, domains: frozenset[int] | None, after: int | No
     if wanted.search:
         text = wanted.search.strip().lower()
         query = query.where(Person.launchpad_name.startswith(text) | Waiver.local_part.startswith(text))
-    return slice_of(query, Waiver.id, after, newest_first=wanted.state != State.ASKED)
+    return slice_of(query, Waiver.id, after, newest_first=newest_first)
 
 
 @dataclass(frozen=True)

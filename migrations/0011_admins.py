@@ -35,6 +35,7 @@ def up(migrator, db):
     migrator.migrate(
         migrator.add_index("recipient", ("failing_since",)),
         migrator.add_index("notice", ("failed_with",)),
+        migrator.add_index("notice", ("kind", "id")),
         migrator.add_index("audit_entry", ("verb", "id")),
         migrator.add_index("audit_entry", ("actor", "id")),
     )

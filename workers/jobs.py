@@ -12,6 +12,7 @@ from rq.job import Job as RqJob
 
 from core import bulk, outbox, provisioning, runtime, sync, team_sync, upkeep
 from core.audit import Actor
+from core.daily import tell_daily
 from core.database import connection, utc_now, write
 from core.directories import Deadline, Directory
 from core.directories.configured import make_directory
@@ -95,8 +96,12 @@ def sync_people() -> None:
 
 
 def keep_up() -> None:
-    """Bring aliases up to date with the time: the end of grace, its reminders, changed rules of a domain."""
+    """Bring aliases up to date with the time: the end of grace, its reminders, changed rules of a domain.
+
+    With the first run of a day, the daily mail goes to the ops address.
+    """
     settings = _begin()
+    tell_daily(utc_now())
     upkeep.keep_all_up(utc_now())
     provisioning.provide_all(utc_now())
     warn_of_ends(utc_now())

@@ -1,6 +1,20 @@
 """The admins' pages: what waits for them, and what they look things up with."""
 
-from app.admin import aliases, audit, bulk, failing, held, lookup, names, overview, people, waivers
+from app.admin import (
+    aliases,
+    audit,
+    bulk,
+    failing,
+    freed,
+    held,
+    jobs,
+    lookup,
+    names,
+    overview,
+    people,
+    roles,
+    waivers,
+)
 from app.admin.blueprint import blueprint
 
 __all__ = [
@@ -9,10 +23,13 @@ __all__ = [
     "blueprint",
     "bulk",
     "failing",
+    "freed",
     "held",
+    "jobs",
     "lookup",
     "names",
     "overview",
     "people",
+    "roles",
     "waivers",
 ]

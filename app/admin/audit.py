@@ -2,7 +2,7 @@
 
 from flask import Response, abort, request, stream_with_context
 
-from app.admin.blueprint import OF_THE_PROJECT, Page, actor, after, blueprint, only_for
+from app.admin.blueprint import OF_THE_PROJECT, Page, actor, after, blueprint, newest_first, only_for
 from app.portal.blueprint import render
 from core.audit import head
 from core.database import utc_now
@@ -25,11 +25,13 @@ def audit() -> Page:
         subject=fields.get("subject", "").strip(),
         number=number if number is not None and 0 < number < 2**31 else None,
     )
-    found = find_entries(wanted, after())
+    newest = newest_first(by_default=True)
+    found = find_entries(wanted, after(), newest_first=newest)
     return render(
         "admin/audit.html",
         "admin/_audit.html",
         found=found,
+        newest=newest,
         wanted=wanted,
         names=actor_names({entry.actor for entry in found.rows}),
         subjects_of=subjects_of,

@@ -28,7 +28,10 @@ MENU = (
     ("admin.people", _("People"), READERS),
     ("admin.names", _("Reserved names"), READERS),
     ("admin.held", _("Held readings"), OF_THE_PROJECT),
+    ("admin.freed", _("Freed names"), OF_THE_PROJECT),
     ("admin.lookup", _("Address lookup"), READERS),
+    ("admin.jobs", _("Jobs and problems"), OF_THE_PROJECT),
+    ("admin.roles", _("Roles"), OF_THE_PROJECT),
     ("admin.audit", _("Record"), OF_THE_PROJECT),
 )
 """The pages that the navigation shows, and to whom."""
@@ -81,6 +84,7 @@ def helpers() -> dict[str, object]:
         "admin_pages": admin_pages,
         "authority": authority(),
         "next_page": next_page,
+        "sorted_page": sorted_page,
     }
 
 
@@ -92,6 +96,21 @@ def admin_pages() -> list[tuple[str, str]]:
 
 def next_page(key: int | None) -> str:
     """Return the address of the page that goes on after a key, with the same filters; None: of the first."""
+    return _this_page(after=key)
+
+
+def sorted_page(order: str) -> str:
+    """Return the address of the first page in another order, with the same filters."""
+    return _this_page(sort=order, after=None)
+
+
+def newest_first(*, by_default: bool) -> bool:
+    """Whether the table is wanted with the newest row first, as the address says."""
+    order = request.args.get("sort")
+    return order == "newest" if order in ("newest", "oldest") else by_default
+
+
+def _this_page(**other: object) -> str:
     values: dict[str, Any] = dict(request.view_args or {})
     values |= {name: text for name, text in request.args.items() if text}
-    return url_for(str(request.endpoint), **values | {"after": key})
+    return url_for(str(request.endpoint), **values | other)

@@ -11,11 +11,8 @@ from core.audit import record
 from core.database import utc_now, write
 from core.domains import find_domain, resolver_of
 from core.roles import Role
-from core.route_steps import Asked, MailHosts, mail_hosts, route_with_steps, stored_aliases
+from core.route_steps import Asked, hosts_of, route_with_steps, stored_aliases
 from core.routing import Route
-
-FEW = 5
-"""So many mailboxes' domains are looked up in DNS while the page waits."""
 
 
 @blueprint.get("/lookup")
@@ -47,23 +44,15 @@ def _lookup(typed: str, *, in_full: bool = False) -> Page:
     found, steps = route_with_steps(stored_aliases(), address, settings.ops_address, utc_now())
     if in_full and found.recipients:
         _write_down(found)
-    return _page(typed, found=found, steps=steps, hosts=_hosts(found), in_full=in_full, may_ask=own)
+    # A smarthost asks DNS for itself.
+    hosts = hosts_of(resolver_of(settings), found.recipients) if settings.smarthost is None else {}
+    return _page(typed, found=found, steps=steps, hosts=hosts, in_full=in_full, may_ask=own)
 
 
 def _write_down(found: Route) -> None:
     subjects = {"alias": found.alias_id} if found.alias_id is not None else {}
     with write():
         record(actor(), "mailboxes-shown", subjects, {"alias": found.alias}, utc_now())
-
-
-def _hosts(found: Route) -> dict[str, MailHosts]:
-    """Ask DNS about the domains of the mailboxes; nothing with a smarthost, which asks for itself."""
-    if settings.smarthost is not None:
-        return {}
-    resolver = resolver_of(settings)
-    domains = {recipient: parse_address(recipient).domain for recipient in found.recipients}
-    few = {domain: mail_hosts(resolver, domain) for domain in list(dict.fromkeys(domains.values()))[:FEW]}
-    return {recipient: few[domain] for recipient, domain in domains.items() if domain in few}
 
 
 def _page(typed: str, **answer: object) -> str:

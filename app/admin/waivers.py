@@ -6,7 +6,7 @@ from datetime import date
 from flask import abort, request, url_for
 from flask_babel import gettext as _
 
-from app.admin.blueprint import READERS, Page, actor, after, authority, blueprint, only_for
+from app.admin.blueprint import READERS, Page, actor, after, authority, blueprint, newest_first, only_for
 from app.auth.fresh import needs_fresh_sign_in
 from app.extensions import htmx, settings
 from app.navigation import go
@@ -20,6 +20,9 @@ from core.roles import Role
 from core.waiver_queue import Filter, card_of, find_waivers
 from core.waiver_rules import LONGEST_REASON, Kind, State, WaiverProblem
 
+ALL = "all"
+"""The state by which requests of every state are asked for."""
+
 WAIVER = "/waivers/<int(max=2147483647):waiver_id>"
 
 
@@ -29,16 +32,19 @@ def waivers() -> Page:
     """List requests, found by the filters in the address."""
     seen = authority().domains
     domains = Domain.select().order_by(Domain.name)
+    state = request.args.get("state", State.ASKED)
     wanted = Filter(
-        state=request.args.get("state", State.ASKED),
+        state="" if state == ALL else state,
         kind=request.args.get("kind", ""),
         domain=request.args.get("domain", ""),
         search=request.args.get("q", ""),
     )
+    newest = newest_first(by_default=wanted.state != State.ASKED)
     return render(
         "admin/waivers.html",
         "admin/_waivers.html",
-        found=find_waivers(wanted, seen, after()),
+        found=find_waivers(wanted, seen, after(), newest_first=newest),
+        newest=newest,
         wanted=wanted,
         domains=[domain for domain in domains if seen is None or domain.id in seen],
         kinds=KINDS,

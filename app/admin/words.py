@@ -8,7 +8,7 @@ from core.facts import Answer
 from core.reserved import NameClass
 from core.roles import Role
 from core.route_steps import Hosts
-from core.routing import Fate
+from core.routing import Entitlement, Fate, Hold, Switch
 
 ANSWERS = {
     Answer.YES: ("positive", _("yes")),
@@ -37,6 +37,26 @@ ROLES = {
     Role.PROJECT_ADMIN: _("Admin of the project"),
     Role.DOMAIN_ADMIN: _("Admin of a domain"),
     Role.AUDITOR: _("Auditor"),
+}
+
+ENTITLEMENTS = {
+    Entitlement.ENTITLED: _("entitled"),
+    Entitlement.GRACE: _("ends soon"),
+    Entitlement.ENDED: _("ended"),
+}
+
+SWITCHES = {
+    Switch.ON: _("on"),
+    Switch.OFF_LATER: _("off for a while"),
+    Switch.OFF_REFUSED: _("off"),
+    Switch.GIVEN_UP: _("given up"),
+}
+
+HOLDS = {
+    Hold.NONE: _("none"),
+    Hold.ADMIN: _("by an admin"),
+    Hold.BAN: _("its owner is banned"),
+    Hold.LAUNCHPAD: _("its owner's account is suspended"),
 }
 
 FATES = {

@@ -52,8 +52,9 @@ def take_said() -> str:
 
 
 def render(page: str, name: str, **context: object) -> str:
-    """Render a page as a whole, or with HTMX its part `name` alone."""
-    return part(name, **context) if htmx else render_template(page, **context)
+    """Render a page as a whole, or with HTMX its part `name` alone; whole when a browser goes back to it."""
+    alone = htmx and not htmx.history_restore_request
+    return part(name, **context) if alone else render_template(page, **context)
 
 
 def part(name: str, **context: object) -> str:

@@ -1,27 +1,41 @@
 """The admins' pages, each as a whole page and as the part that HTMX swaps."""
 
+from collections.abc import Callable
+
 import pytest
 
-from core.roles import Role
-from devtools.accounts import Account
-from tests.app.admins import sign_in_as
+from tests.app.admins import Admin
 from tests.support.page import faults_of
 from tests.support.portal import Portal
-from tests.support.webclient import Client
 
-PAGES = ["/admin", "/admin/waivers", "/admin/held", "/admin/lookup", "/admin/audit", "/admin/audit/1"]
-
-
-@pytest.fixture
-def admin(client: Client, member: Account) -> Client:
-    """The browser of an admin of the project."""
-    sign_in_as(client, member, Role.PROJECT_ADMIN)
-    return client
+PAGES = {
+    "/admin": "",
+    "/admin/waivers": "found",
+    "/admin/held": "held",
+    "/admin/freed-names": "found",
+    "/admin/lookup?address=postmaster@ubuntu.com": "answer",
+    "/admin/jobs": "jobs",
+    "/admin/roles": "roles",
+    "/admin/roles?who=nobody": "roles",
+    "/admin/audit": "found",
+    "/admin/audit/1": "entry",
+}
+"""Each with the id of what HTMX swaps."""
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_each_page_opens(each_portal: Portal, admin: Client, path: str) -> None:
-    answer = admin.get(path)
+def test_each_page_opens(each_portal: Portal, new_admin: Callable[..., Admin], path: str) -> None:
+    answer = new_admin().client.get(path)
 
     assert answer.status == 200
     assert faults_of(answer.page) == []
+    here = [link for link in answer.page.one("nav", class_="kinds").all("a") if link.get("aria-current")]
+    assert len(here) == (path != "/admin/audit/1")
+
+
+@pytest.mark.parametrize("path", [path for path, part in PAGES.items() if part])
+def test_htmx_gets_the_part_alone(portal: Portal, new_admin: Callable[..., Admin], path: str) -> None:
+    answer = new_admin().client.get(path, on="/admin")
+
+    assert not answer.is_whole_page
+    assert answer.page.one(id=PAGES[path])

@@ -21,11 +21,11 @@ from core.audit import OPERATOR
 from core.bulk import Action, begin
 from core.database import connection, utc_now, write
 from core.kept_names import keep_back
-from core.models import Alias, AuditEntry, Person, Recipient, Session, TeamReading
-from core.roles import Role
+from core.models import Alias, AuditEntry, Person, Recipient, RoleGrant, RoleTeam, Session, TeamReading
+from core.roles import Role, grant, grant_to_team
 from core.sessions import open_session
 from core.settings import Settings
-from tests.support.arrange import make_admin, make_alias, make_domain, make_member, make_waiver
+from tests.support.arrange import ISSUER, make_admin, make_alias, make_domain, make_member, make_waiver
 
 NOBODY = "nobody"
 CONTRIBUTOR = "contributor"
@@ -143,6 +143,14 @@ ROUTES = {
     "POST admin.discard_accounts": may(PROJECT),
     "GET admin.lookup": may(*OF_THE_DOMAIN.who, address="victim@proj.example"),
     "POST admin.lookup_in_full": may(DOMAIN, PROJECT, address="victim@proj.example"),
+    "GET admin.freed": OF_THE_PROJECT,
+    "GET admin.jobs": OF_THE_PROJECT,
+    "POST admin.retry_job": may(PROJECT),
+    "POST admin.discard_job": may(PROJECT),
+    "GET admin.roles": OF_THE_PROJECT,
+    "POST admin.grant_role": may(PROJECT, fresh=True),
+    "POST admin.revoke_role": may(PROJECT, fresh=True),
+    "POST admin.revoke_team_role": may(PROJECT, fresh=True),
     "GET admin.audit": OF_THE_PROJECT,
     "GET admin.audit_entry": OF_THE_PROJECT,
     "POST admin.audit_values": OF_THE_PROJECT,
@@ -190,6 +198,8 @@ def _arrange() -> tuple[dict[str, Person], Person, dict[str, object]]:
         PROJECT: make_admin(now, "pro", Role.PROJECT_ADMIN),
     }
     victim = make_member(now, "victim")
+    grant(OPERATOR, ISSUER, "spare", Role.PROJECT_ADMIN, None, now)
+    grant_to_team(OPERATOR, "spare-admins", Role.AUDITOR, None, now)
     recipient = Recipient.get(Recipient.person == victim)
     with write():
         open_session(victim, now)
@@ -208,6 +218,8 @@ def _arrange() -> tuple[dict[str, Person], Person, dict[str, object]]:
             "person_id": victim.id,
             "bulk_id": begin(people[PROJECT], Action.HOLD, [victim.id], now).id,
             "name_id": keep_back(OPERATOR, domain, "cabinet", now).id,
+            "grant_id": RoleGrant.get(RoleGrant.subject == "spare").id,
+            "role_team_id": RoleTeam.get().id,
             "entry_id": AuditEntry.select().first().id,
             "name": domain.name,
             "token": "none",

@@ -102,7 +102,13 @@ def test_route_says_where_mail_goes(waypost: Waypost, now: object) -> None:
 
     found, unknown = waypost("route", "Ada+list@proj.example"), waypost("route", "bob@proj.example")
 
-    assert found.stdout == "Ada+list@proj.example: goes to ada@home.example.net (as ada@proj.example)\n"
+    assert found.stdout.splitlines() == [
+        "1. proj.example is served here and proven.",
+        "2. There is no ada+list@proj.example.",
+        "3. There is ada@proj.example: entitlement entitled, switch on, hold none; that is deliver.",
+        "Ada+list@proj.example: goes to ada@home.example.net (as ada@proj.example)",
+        "  ada@home.example.net: its mail servers are catcher.example.net",
+    ]
     assert unknown.returncode == 1
     assert "550 5.1.1" in unknown.stdout
 

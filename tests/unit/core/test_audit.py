@@ -5,9 +5,11 @@ import json
 import pytest
 
 from core import audit
-from core.audit import OPERATOR, Actor, first_fault, record
+from core.account import erase
+from core.audit import OPERATOR, Actor, Head, first_fault, head, record, seal_head
 from core.database import connection, write
-from core.models import AuditEntry, AuditSubject, AuditValue
+from core.models import AuditEntry, AuditHead, AuditSubject, AuditValue
+from tests.support.arrange import make_alias, make_domain, make_member
 from tests.support.threads import at_once
 
 
@@ -188,4 +190,93 @@ def test_many_entries_are_still_one_chain(db, now):
         for number in range(200):
             record(OPERATOR, "noted", {"number": number}, {"number": number}, now)
 
+    assert first_fault() is None
+
+
+def cut_off(entries, kept: int) -> None:
+    """Take away all entries but the first few, as somebody who has the database and not the key."""
+    gone = [entry.id for entry in entries[kept:]]
+    for table, field in ((AuditValue, AuditValue.entry), (AuditSubject, AuditSubject.entry)):
+        table.delete().where(field.in_(gone)).execute()
+    AuditEntry.delete().where(AuditEntry.id.in_(gone)).execute()
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2])
+def test_an_end_that_was_cut_off_is_found(entries, kept):
+    cut_off(entries, kept)
+
+    assert str(entries[-1].id) in first_fault()
+
+
+def test_an_end_that_was_cut_off_is_found_when_its_mark_is_gone_too(entries):
+    cut_off(entries, 2)
+    AuditHead.delete().execute()
+
+    assert "mark" in first_fault()
+
+
+def test_a_mark_moved_to_another_entry_is_found(entries):
+    AuditHead.update(entry_id=entries[1].id).execute()
+    cut_off(entries, 2)
+
+    assert first_fault() is not None
+
+
+def test_an_end_that_was_cut_off_stays_found_when_others_write_on(entries, now):
+    cut_off(entries, 2)
+    with write():
+        record(OPERATOR, "noted", {}, {}, now)
+
+    assert first_fault() is not None
+
+
+def test_an_old_copy_of_the_whole_record_is_found_by_a_head_kept_elsewhere(entries, now):
+    mark = AuditHead.get()
+    with write():
+        record(OPERATOR, "noted", {}, {}, now)
+    noted = Head.parse(str(head()))
+    cut_off([AuditEntry.get_by_id(noted.entry_id)], 0)
+    AuditHead.update(entry_id=mark.entry_id, seal=mark.seal).execute()
+
+    assert first_fault() is None
+    assert first_fault(noted) == f"Entry {noted.entry_id} was the last one once, and is gone."
+
+
+def test_a_head_kept_elsewhere_is_found_again_further_on(entries, now):
+    noted = head()
+    with write():
+        record(OPERATOR, "noted", {}, {}, now)
+
+    assert first_fault(noted) is None
+
+
+@pytest.mark.parametrize("text", ["", "7", "7:abc", "x:" + "0" * 64, "-1:" + "0" * 64])
+def test_what_is_no_head_is_refused(text):
+    with pytest.raises(ValueError, match="a head is"):
+        Head.parse(text)
+
+
+def test_a_chain_begun_before_ends_were_marked_is_marked_once(entries):
+    AuditHead.delete().execute()
+    with write():
+        seal_head()
+    assert first_fault() is None
+
+    cut_off(entries, 2)
+    with write():
+        seal_head()
+    assert first_fault() is not None
+
+
+def test_erasing_a_person_keeps_the_chain_whole(db, settings, now):
+    ada = make_member(now)
+    make_alias(ada, make_domain(now), now, recipients=[ada.recipients.get()])
+    with write():
+        record(Actor.person(ada.id), "alias-labelled", {"person": ada.id}, {"address": "secret@x"}, now)
+    before = AuditEntry.select().count()
+
+    assert erase(ada.id, settings.record_secret, now)
+
+    assert AuditEntry.select().count() > before
+    assert not AuditValue.select().where(AuditValue.values.contains("secret@x")).exists()
     assert first_fault() is None

@@ -14,6 +14,7 @@ from babel.messages.mofile import write_mo
 from core import letters
 from core.addresses import parse_address
 from core.aliases import switch
+from core.daily import tell_daily
 from core.database import write
 from core.facts import Answer
 from core.fresh import enter_code, send_code
@@ -109,6 +110,7 @@ NOTICES = [
     *OF_AN_ACCOUNT,
     *("recipients-changed", "recipient-removed"),
     *OF_ADMINS,
+    "daily",
     *Event,
 ]
 
@@ -150,7 +152,7 @@ def tell_of_an_account(kind: str, ada: Person, alias: Alias, now: datetime) -> N
 
 
 @pytest.fixture(params=NOTICES)
-def kind(request, ada, alias, now) -> str:
+def kind(request, ada, alias, now) -> str:  # noqa: C901, PLR0912 -- one branch a kind
     """Put one notice of each kind that there is into the outbox."""
     if request.param == "verify-recipient":
         add_recipient(ada.id, alias.id, "new@work.example.net", now)
@@ -168,6 +170,8 @@ def kind(request, ada, alias, now) -> str:
     elif request.param == "problems":
         with write():
             report("sync-person", f"person {ada.id}", "status 503", now, ada)
+    elif request.param == "daily":
+        tell_daily(now)
     elif request.param in list(Event):
         tell_of(Event(request.param), ada, alias, now)
     elif request.param == "relay-refused":
