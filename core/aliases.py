@@ -9,6 +9,7 @@ from core.addresses import is_claimable_local_part
 from core.alias_recipients import attach, mark_reachable
 from core.audit import Actor, record
 from core.database import write
+from core.domains import served_domains
 from core.eligibility import Decision
 from core.erased import names_left_by, owner_hashes
 from core.facts import Answer
@@ -16,7 +17,7 @@ from core.models import Alias, Domain, ErasedOwner, Person, Recipient, ReservedN
 from core.notices import LATER_ENDS, tell_admins, tell_person
 from core.ownership import lock_person, own_alias, recipients_of
 from core.recipients import recipient_for
-from core.reserved import is_reserved
+from core.reserved import brands, is_reserved, looks_like
 from core.roles import first_recipient
 from core.routing import LATER_LASTS, Entitlement, Switch
 from core.standing import decision_for
@@ -56,9 +57,16 @@ def name_problem(domain: Domain, local_part: str) -> ClaimProblem | None:
     """Say why self-service never hands out this local part on this domain, or None."""
     here = (ReservedName.domain == domain) | ReservedName.domain.is_null()
     kept_back = ReservedName.select().where(here, ReservedName.local_part == local_part).exists()
-    if kept_back or is_reserved(local_part):
+    if kept_back or is_reserved(local_part, brands(each.name for each in served_domains())):
         return ClaimProblem.RESERVED
     return None if is_claimable_local_part(local_part) else ClaimProblem.IMPOSSIBLE
+
+
+def reserved_name_like(domain: Domain, local_part: str) -> str | None:
+    """Return the reserved name for which this one may be taken, to be flagged to admins; or None."""
+    here = (ReservedName.domain == domain) | ReservedName.domain.is_null()
+    added = {row.local_part for row in ReservedName.select(ReservedName.local_part).where(here)}
+    return looks_like(local_part, added | brands(each.name for each in served_domains()))
 
 
 def claim(person_id: int, domain: Domain, recipient: str | None, record_secret: str, now: datetime) -> Alias:
@@ -175,6 +183,7 @@ def give_new(
         by_self_service=by_self_service,
         switched_at=now,
         created_at=now,
+        looks_like=reserved_name_like(domain, local_part) if by_self_service else None,
     )
     if target is not None:
         attach(alias, target)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from peewee import BigIntegerField, Database, DatabaseError, DatabaseProxy, SqliteDatabase
+from peewee import BigIntegerField, Database, DatabaseError, DatabaseProxy, Expression, SqliteDatabase
 from playhouse.db_url import parse
 from playhouse.migrations import Runner
 from playhouse.postgres_ext import Psycopg3Database
@@ -17,6 +17,9 @@ BUSY_SECONDS = 5
 _TRIES = 5
 """How often a migration may find another process at it."""
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+"""Before every moment that is stored; with it a search for "is set at all" uses an index."""
 
 database = DatabaseProxy()
 """The one database of a process; `configure` says which."""
@@ -85,6 +88,17 @@ def write() -> AbstractContextManager[Any]:
     if isinstance(database.obj, SqliteDatabase):
         return database.atomic("IMMEDIATE")
     return database.atomic()
+
+
+def begins_with(column: Any, text: str) -> Any:
+    """Return the condition that a column begins with a text, in a form for which an index serves.
+
+    Case counts. PostgreSQL needs an index by octets for it (`varchar_pattern_ops`), as migration 0014 makes.
+    """
+    end = text + "\U0010ffff"
+    if isinstance(database.obj, SqliteDatabase):
+        return (column >= text) & (column < end)
+    return Expression(column, "~>=~", text) & Expression(column, "~<~", end)
 
 
 def lock_for_all(number: int) -> None:

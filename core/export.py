@@ -23,6 +23,8 @@ from core.models import (
     AuditHead,
     AuditSubject,
     AuditValue,
+    BulkLine,
+    BulkRun,
     DeliveryCount,
     DkimKey,
     Domain,
@@ -66,6 +68,8 @@ WITHHELD: Mapping[Field, str] = {
     Session.token_hash: "It guards the session.",
     Recipient.proof_nonce: "It guards the verification link.",
     Notice.unique_key: "It repeats what else is in the row.",
+    BulkRun.follows: "It says which dry run came before.",
+    BulkLine.run: "It leads to a list of an admin's, with other people.",
     TeamReading.names: "It names other people. You are one of them.",
     AuditEntry.commitment: "A random-looking number that seals the entry.",
     AuditEntry.mac: "A random-looking number that seals the entry.",
@@ -177,6 +181,8 @@ PARTS: Mapping[type[Table], Callable[[Person, str], Rows]] = {
     Waiver: _own(Waiver),
     Notice: _notices,
     Problem: _own(Problem),
+    BulkRun: lambda person, _secret: BulkRun.select().where(BulkRun.by == person),
+    BulkLine: _own(BulkLine),
     AuditEntry: lambda person, _: AuditEntry.select().where(AuditEntry.id.in_(entries_about(person))),
 }
 """For each table with personal data, the rows of one person; the second argument is RECORD_SECRET."""

@@ -46,6 +46,11 @@ def history_of_person(person: Person, most: int = MOST) -> Sequence[Change]:
     return _changes((AuditSubject.name == "person") & (AuditSubject.row_id == person.id), most)
 
 
+def history_of_aliases(alias_ids: Collection[int], most: int = MOST) -> Sequence[Change]:
+    """Return the newest changes of some aliases, newest first."""
+    return _changes((AuditSubject.name == "alias") & AuditSubject.row_id.in_(list(alias_ids)), most)
+
+
 def _changes(about: Any, most: int) -> Sequence[Change]:
     query = AuditEntry.select().join(AuditSubject).where(about).order_by(AuditEntry.id.desc()).limit(most)
     entries = list(query)

@@ -35,6 +35,7 @@ from core.settings import Settings
 from core.signing_keys import record_needed_until
 from core.standing import facts_of, rules_of, teams_of
 from core.translation import N_, catalogue
+from core.waiver_ends import ENDS
 
 LETTERS = Path(__file__).parent / "templates" / "letters"
 
@@ -228,6 +229,9 @@ def _still_matters(notice: Notice, facts: dict[str, Any], now: datetime) -> bool
         return _is_still_so(notice.kind, facts, now)
     if notice.kind == "signing-key-missing":
         return facts["key"].missing_since is not None
+    if notice.kind == ENDS:
+        waiver = facts["waiver"]
+        return int(waiver.ends_at.timestamp()) == facts["until"] if waiver.ends_at else False
     if notice.kind == "waiver-asked":
         return bool(facts["waiver"].state == "asked")
     return True

@@ -120,19 +120,28 @@ class Person(Recorded, Table):
     account_created = CharField(40, null=True)
     """`date_created` of that account as Launchpad writes it: with the name, it tells accounts apart."""
     display_name = CharField(200, default="")
+    name_key = CharField(200, default="", index=True)
+    """The display name in lower case, and the sign-in address below: admins search by how they begin."""
     sign_in_email = CharField(400, null=True)
+    sign_in_key = CharField(400, null=True, index=True)
     sign_in_email_proven = BooleanField(default=False)
     language = CharField(10, default="en")
     language_chosen = BooleanField(default=False)
     """Whether they chose it themselves: a sign-in does not change it then."""
     muted = TextField(default="[]")
     """JSON list of the kinds of notice that they do not want (`core.preferences`)."""
-    banned_at = UtcDateTimeField(null=True)
+    banned_at = UtcDateTimeField(null=True, index=True)
     asked_at = UtcDateTimeField(null=True)
     """When the directory was last asked about this person and answered."""
     tested_at = UtcDateTimeField(null=True)
     """When they last sent themselves a test mail: once a minute at most."""
     created_at = UtcDateTimeField()
+
+    def save(self, force_insert: bool = False, only: Any = None) -> Any:
+        """Write the row, with what it is searched by."""
+        self.name_key = self.display_name.lower()[:200]
+        self.sign_in_key = self.sign_in_email.lower()[:400] if self.sign_in_email else None
+        return super().save(force_insert=force_insert, only=only)
 
 
 class Identity(Table):
@@ -158,7 +167,7 @@ class Alias(Recorded, Table):
 
     id = AutoField()
     domain = ForeignKeyField(Domain, backref="aliases", on_delete="RESTRICT")
-    local_part = CharField(64)
+    local_part = CharField(64, index=True)
     person = ForeignKeyField(Person, null=True, backref="aliases", on_delete="RESTRICT")
     """None for a role address, a reserved one, and one whose owner was erased."""
     by_self_service = BooleanField(default=True)
@@ -169,7 +178,7 @@ class Alias(Recorded, Table):
     """Days before that end of which the owner was last reminded."""
     switch = CharField(12, default=Switch.ON)
     switched_at = UtcDateTimeField()
-    hold = CharField(10, default=Hold.NONE)
+    hold = CharField(10, default=Hold.NONE, index=True)
     delivery_order = CharField(5, default=Order.ALL)
     keeps_tag = BooleanField(default=False)
     """Whether `ada+list@` goes to `recipient+list@`."""
@@ -180,6 +189,8 @@ class Alias(Recorded, Table):
     reserved_issuer = CharField(255, null=True)
     reserved_subject = CharField(255, null=True)
     """The identity that may take a reserved address over."""
+    looks_like = CharField(64, null=True, index=True)
+    """The reserved name for which it may be taken, until an admin has looked (`core.reserved`)."""
     created_at = UtcDateTimeField()
 
     class Meta:
@@ -333,7 +344,7 @@ class Waiver(Recorded, Table):
     """The name that is asked for; None for the other kinds."""
     reason = TextField()
     state = CharField(10, default="asked")
-    ends_at = UtcDateTimeField(null=True)
+    ends_at = UtcDateTimeField(null=True, index=True)
     """Until when: as asked for, and once it is granted as granted. None for as long as nobody ends it."""
     asked_at = UtcDateTimeField()
     decided_at = UtcDateTimeField(null=True)
@@ -444,7 +455,7 @@ class RoleTeam(Recorded, Table):
         indexes = ((("team", "role", "domain"), True),)
 
 
-class ReservedName(Table):
+class ReservedName(Recorded, Table):
     """A local part that admins keep back, on one domain or on all."""
 
     domain_id: int | None
@@ -506,6 +517,34 @@ class AuditValue(Table):
     values = TextField()
 
 
+class BulkRun(Recorded, Table):
+    """One action on many people (`core.bulk`); deleted a month after its end."""
+
+    by_id: int
+    follows_id: int | None
+
+    id = AutoField()
+    by = ForeignKeyField(Person, on_delete="CASCADE")
+    """The admin who began it."""
+    action = CharField(20)
+    follows = ForeignKeyField("self", null=True, unique=True, on_delete="CASCADE")
+    """The dry run that came before; None for a dry run itself."""
+    begun_at = UtcDateTimeField()
+    finished_at = UtcDateTimeField(null=True, index=True)
+
+
+class BulkLine(Table):
+    """One person of such a run."""
+
+    person_id: int
+
+    id = AutoField()
+    run = ForeignKeyField(BulkRun, on_delete="CASCADE")
+    person = ForeignKeyField(Person, on_delete="CASCADE")
+    outcome = CharField(20, null=True)
+    """What became of them, or would; None until their turn has come."""
+
+
 class UsedNonce(Table):
     """A response nonce of OpenID, so that no answer counts twice."""
 
@@ -559,7 +598,7 @@ TABLES: tuple[type[Table], ...] = (
     Domain, DomainTeam, TeamReading, TeamSync, Person, Identity, Alias, ErasedOwner, AliasOwner, Recipient,
     AliasRecipient, DeliveryCount, Membership, AccountFact, Waiver, Notice, Problem, Session, RoleGrant,
     RoleTeam, ReservedName, AuditEntry, AuditSubject, AuditValue, AuditHead, UsedNonce, StashedAnswer,
-    DkimKey,
+    DkimKey, BulkRun, BulkLine,
 )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """What a person sees of their domains: one row each, with the same few queries for 6 and for 40."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,7 +15,7 @@ from core.erased import owner_hashes
 from core.facts import Answer
 from core.models import MOST_ID, Alias, AliasRecipient, Domain, ErasedOwner, Person, Recipient, ReservedName
 from core.recipients import suggested_recipient
-from core.reserved import is_reserved
+from core.reserved import brands, is_reserved
 from core.routing import LATER_LASTS, AliasFacts, Entitlement, Fate, Hold, RouteRecipient, Switch, alias_fate
 from core.standing import standings_of
 
@@ -111,8 +111,8 @@ def overview_of(person: Person, now: datetime, record_secret: str | None = None)
     for view in views:
         own.setdefault(view.alias.domain_id, []).append(view)
     standings = standings_of(person, now)
-    domains = [standing.domain.id for standing in standings]
-    problems = _problems(person, local_part, domains, record_secret)
+    names = {standing.domain.id: standing.domain.name for standing in standings}
+    problems = _problems(person, local_part, names, record_secret)
     rows = [
         DomainRow(
             standing.domain,
@@ -128,7 +128,7 @@ def overview_of(person: Person, now: datetime, record_secret: str | None = None)
         sorted(rows, key=_rank),
         failing_among(views),
         Recipient.select().where(proven).exists(),
-        suggested_recipient(person, [standing.domain.name for standing in standings]),
+        suggested_recipient(person, names.values()),
     )
 
 
@@ -139,16 +139,20 @@ def _rank(row: DomainRow) -> tuple[bool, int]:
     return not row.aliases, _ANSWERS.index(row.decision.answer)
 
 
-def alias_views(person: Person, now: datetime, alias_id: int | None = None) -> list[AliasView]:
-    """Load a person's aliases that are not given up, or one of them."""
+def alias_views(
+    person: Person, now: datetime, alias_id: int | None = None, *, given_up: bool = False
+) -> list[AliasView]:
+    """Load a person's aliases, or one of them. given_up: with those that they gave up."""
     query = (
         Alias.select(Alias, Domain, AliasRecipient, Recipient)
         .join(Domain)
         .join_from(Alias, AliasRecipient, JOIN.LEFT_OUTER, attr="row")
         .join(Recipient, JOIN.LEFT_OUTER)
-        .where(Alias.person == person, Alias.switch != Switch.GIVEN_UP, Domain.removed_at.is_null())
+        .where(Alias.person == person, Domain.removed_at.is_null())
         .order_by(Alias.id, AliasRecipient.position, AliasRecipient.id)
     )
+    if not given_up:
+        query = query.where(Alias.switch != Switch.GIVEN_UP)
     if alias_id is not None:
         if not 0 < alias_id < MOST_ID:
             return []
@@ -199,17 +203,20 @@ def _view(alias: Alias, rows: list[AliasRecipient], now: datetime) -> AliasView:
 
 
 def _problems(
-    person: Person, local_part: str | None, domains: Collection[int], record_secret: str | None
+    person: Person, local_part: str | None, domains: Mapping[int, str], record_secret: str | None
 ) -> Mapping[int, ClaimProblem]:
-    """Say for each domain why this name cannot be claimed there, in one query for all domains."""
+    """Say for each domain why this name cannot be claimed there, in one query for all domains.
+
+    domains: their names by their ids.
+    """
     if local_part is None:
         return {}
     if not is_claimable_local_part(local_part):
         return dict.fromkeys(domains, ClaimProblem.IMPOSSIBLE)
-    if is_reserved(local_part):
+    if is_reserved(local_part, brands(domains.values())):
         return dict.fromkeys(domains, ClaimProblem.RESERVED)
     others = (Alias.person != person) | Alias.person.is_null()
-    named = Alias.domain.in_(domains) & (Alias.local_part == local_part)  # as the unique index has it
+    named = Alias.domain.in_(list(domains)) & (Alias.local_part == local_part)  # as the unique index has it
     left = ErasedOwner.alias == Alias.id
     columns = (Alias.domain, Value(1), ErasedOwner.owner)
     taken = Alias.select(*columns).join(ErasedOwner, JOIN.LEFT_OUTER, on=left)

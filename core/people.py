@@ -187,3 +187,13 @@ def unban(actor: Actor, person: Person, now: datetime) -> None:
         person.save()
         record(actor, "person-unbanned", {"person": person.id}, {"name": person.launchpad_name}, now)
         keep_up([person], now, actor)
+
+
+def end_sessions(actor: Actor, person: Person, now: datetime) -> int:
+    """Sign a person out everywhere. Returns how many sessions there were."""
+    with write():
+        person = lock_person(person.id)
+        count = end_all_sessions(person)
+        if count:
+            record(actor, "sessions-ended", {"person": person.id}, {"count": count}, now)
+        return count

@@ -8,7 +8,7 @@ from peewee import IntegrityError, chunked, fn
 
 from core.addresses import parse_address
 from core.alias_recipients import attach, mark_reachable
-from core.aliases import local_part_of, name_problem
+from core.aliases import local_part_of, name_problem, reserved_name_like
 from core.audit import Actor, record
 from core.database import connection, write
 from core.domains import is_ours
@@ -61,6 +61,7 @@ def _provide_one(person: Person, domain: Domain, now: datetime) -> None:
         return
     switch = Switch.ON if mailbox is not None else Switch.OFF_LATER
     row = {"domain": domain, "local_part": local_part, "person": person, "switch": switch}
+    row["looks_like"] = reserved_name_like(domain, local_part)
     try:
         with write():
             alias = Alias.create(**row, switched_at=now, created_at=now)

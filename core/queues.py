@@ -38,6 +38,7 @@ class Job(StrEnum):
     SEND_NOTICES = "workers.jobs.send_notices"
     SWEEP = "workers.jobs.sweep"
     CHECK_SIGNING_KEYS = "workers.jobs.check_signing_keys"
+    RUN_BULK = "workers.jobs.run_bulk"
 
 
 class JobFailed(Exception):
@@ -62,6 +63,7 @@ _QUEUE_OF = {
     Job.SEND_NOTICES: "mail",
     Job.SWEEP: "sync",
     Job.CHECK_SIGNING_KEYS: "sync",
+    Job.RUN_BULK: "interactive",
 }
 
 

@@ -60,9 +60,9 @@ def end_session_of(person: Person, session_id: int) -> None:
     Session.delete().where(Session.id == session_id, Session.person == person).execute()
 
 
-def end_all_sessions(person: Person) -> None:
-    """End every session of a person, everywhere."""
-    Session.delete().where(Session.person == person).execute()
+def end_all_sessions(person: Person) -> int:
+    """End every session of a person, everywhere. Returns how many there were."""
+    return int(Session.delete().where(Session.person == person).execute())
 
 
 def _hour(moment: datetime) -> datetime:

@@ -4,12 +4,13 @@ from datetime import datetime, timedelta
 
 from core.audit import Actor
 from core.database import connection, write
-from core.models import DeliveryCount, Notice, Problem, Session, StashedAnswer, UsedNonce
+from core.models import BulkRun, DeliveryCount, Notice, Problem, Session, StashedAnswer, UsedNonce
 from core.openid_state import NONCE_LASTS
 from core.sessions import LASTS
 from core.signing_keys import erase_retired
 
 PROBLEMS_LAST = timedelta(days=30)
+BULK_LASTS = timedelta(days=30)
 COUNTS_LAST = timedelta(days=90)
 NOTICES_LAST = timedelta(days=90)
 """After a notice was sent or refused; by then what it told of cannot happen anew under the same key."""
@@ -24,5 +25,6 @@ def sweep(now: datetime) -> None:
         DeliveryCount.delete().where(DeliveryCount.day < str((now - COUNTS_LAST).date())).execute()
         settled = Notice.sent_at.is_null(False) | Notice.failed_with.is_null(False)
         Notice.delete().where(settled, Notice.due_at < now - NOTICES_LAST).execute()
+        BulkRun.delete().where(BulkRun.finished_at < now - BULK_LASTS).execute()
         Session.delete().where(Session.seen_at < now - LASTS).execute()
         erase_retired(Actor("job:sweep"), now)

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from core.aliases import ClaimProblem, name_problem
 from core.eligibility import Decision, PersonFacts
 from core.history import Change, history_of_person
-from core.models import Alias, Domain, Identity, Person, ReservedName, Waiver
+from core.models import Alias, Domain, Identity, Person, Waiver
 from core.overview import AliasView, alias_views
 from core.paging import Slice, slice_of
-from core.reserved import is_reserved
 from core.standing import decision_for, facts_of
 from core.waiver_rules import Kind, State, warnings_about
 from core.waivers import waivers_of
@@ -96,7 +96,5 @@ def card_of(waiver: Waiver, now: datetime) -> Card:
 
 def _holder(waiver: Waiver) -> NameHolder:
     name, domain = str(waiver.local_part), waiver.domain
-    here = ReservedName.domain.is_null() | (ReservedName.domain == domain)
-    kept = ReservedName.select().where(ReservedName.local_part == name, here)
     alias = Alias.get_or_none(Alias.domain == domain, Alias.local_part == name)
-    return NameHolder(alias, is_reserved(name) or kept.exists())
+    return NameHolder(alias, name_problem(domain, name) is ClaimProblem.RESERVED)

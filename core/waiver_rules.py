@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
 from core.addresses import is_claimable_local_part
-from core.aliases import ClaimProblem, name_problem
+from core.aliases import ClaimProblem, name_problem, reserved_name_like
 from core.erased import names_left_by
 from core.facts import Answer
 from core.models import Alias, Person, Waiver
@@ -115,6 +115,9 @@ def warnings_about(waiver: Waiver) -> list[str]:
             f"Mail for {name}@{waiver.domain.name} goes to {stem}@{waiver.domain.name} today, as a "
             "sub-address of it. It would go to this person instead."
         )
+    like = reserved_name_like(waiver.domain, name)
+    if like is not None:
+        found.append(f"A reader may take {name} for {like}, which is kept for the project.")
     named = Person.select().where(Person.launchpad_name == name, Person.id != waiver.person_id)
     if name and named.exists():
         found.append(f"{name} is the name of another person here, who could not claim it any more.")

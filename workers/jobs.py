@@ -11,7 +11,7 @@ from peewee import DatabaseError
 from rq import get_current_job
 from rq.job import Job as RqJob
 
-from core import outbox, provisioning, runtime, sync, team_sync, upkeep
+from core import bulk, outbox, provisioning, runtime, sync, team_sync, upkeep
 from core.audit import Actor
 from core.daily import tell_daily
 from core.database import connection, utc_now, write
@@ -25,6 +25,7 @@ from core.queues import Job, JobFailed, enqueue
 from core.settings import Settings
 from core.standing import mapped_teams
 from core.sweep import sweep as sweep_rows
+from core.waiver_ends import warn_of_ends
 
 PERSON_SECONDS = 60.0
 TEAM_SECONDS = 15 * 60.0
@@ -105,10 +106,15 @@ def keep_up() -> None:
 
     With the first run of a day, the daily mail goes to the ops address.
     """
-    _begin()
+    settings = _begin()
     tell_daily(utc_now())
     upkeep.keep_all_up(utc_now())
     provisioning.provide_all(utc_now())
+    warn_of_ends(utc_now())
+    with connection():
+        left = bulk.unfinished()
+    for run_id in left:
+        enqueue(settings, Job.RUN_BULK, run_id)
 
 
 def send_notices() -> None:
@@ -128,6 +134,17 @@ def check_signing_keys() -> None:
     """Look whether DNS shows the keys that sign; one that waited for it comes into use."""
     settings = _begin()
     check_keys(Actor("job:check_signing_keys"), settings, resolver_of(settings), utc_now())
+
+
+def run_bulk(run_id: int) -> None:
+    """Do an action on many people, or say what it would do."""
+    settings = _begin()
+    bulk.work(
+        run_id,
+        settings.admins,
+        lambda person_id: sync.sync_person(_directory(), person_id, Deadline(PERSON_SECONDS), utc_now()),
+        utc_now,
+    )
 
 
 def report_failure(job: RqJob, kind: type[BaseException], error: BaseException, _trace: object) -> bool:

@@ -25,6 +25,8 @@ OF_THE_PROJECT = (Role.PROJECT_ADMIN, Role.AUDITOR)
 MENU = (
     ("admin.overview", _("What waits"), READERS),
     ("admin.waivers", _("Waivers"), READERS),
+    ("admin.people", _("People"), READERS),
+    ("admin.names", _("Reserved names"), READERS),
     ("admin.held", _("Held readings"), OF_THE_PROJECT),
     ("admin.freed", _("Freed names"), OF_THE_PROJECT),
     ("admin.lookup", _("Address lookup"), READERS),

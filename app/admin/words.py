@@ -2,8 +2,10 @@
 
 from flask_babel import lazy_gettext as _
 
+from core.bulk import Action, Outcome
 from core.eligibility import Condition
 from core.facts import Answer
+from core.reserved import NameClass
 from core.roles import Role
 from core.route_steps import Hosts
 from core.routing import Entitlement, Fate, Hold, Switch
@@ -69,6 +71,36 @@ FATES = {
     Fate.NO_RECIPIENT: _("It has had no confirmed mailbox for three days: mail is refused."),
 }
 """What mail for an address gets, and why."""
+
+ACTIONS = {
+    Action.CHECK: _("Check now"),
+    Action.HOLD: _("Suspend their addresses"),
+    Action.LIFT: _("Lift the suspension of their addresses"),
+    Action.END_SESSIONS: _("Sign out everywhere"),
+    Action.BAN: _("Ban"),
+    Action.UNBAN: _("Lift the ban"),
+}
+
+OUTCOMES = {
+    Outcome.DONE: ("positive", _("done")),
+    Outcome.NOTHING: ("neutral", _("nothing to do")),
+    Outcome.NOT_ALLOWED: ("caution", _("you may not")),
+    Outcome.FAILED: ("caution", _("no clear answer")),
+}
+"""Colour and words for what became of one person."""
+
+WOULD = OUTCOMES | {Outcome.DONE: ("positive", _("would be done"))}
+"""The same of a dry run."""
+
+NAME_CLASSES = {
+    NameClass.ROLE: _("Names of office in mail (RFC 2142): their mail always reaches the admins"),
+    NameClass.CERTIFICATE: _("Names with which a certificate is got for a domain"),
+    NameClass.MAIL: _("Names of mail systems; also all that begin like a rewritten sender, as srs0="),
+    NameClass.SYSTEM: _("Accounts and services of a machine"),
+    NameClass.OFFICE: _("Names that seem to speak for the project"),
+    NameClass.BRAND: _("Names that look official; also what the names of the domains begin with"),
+}
+"""Why a name is kept back."""
 
 HOSTS = {
     Hosts.MX: ("positive", _("Its mail servers are %(names)s.")),

@@ -14,7 +14,7 @@ from app.auth.pending import LASTS as SIGN_IN_LASTS
 from core import models
 from core.openid_state import NONCE_LASTS, STASH_LASTS
 from core.sessions import LASTS as SESSION_LASTS
-from core.sweep import COUNTS_LAST, NOTICES_LAST, PROBLEMS_LAST
+from core.sweep import BULK_LASTS, COUNTS_LAST, NOTICES_LAST, PROBLEMS_LAST
 
 
 @dataclass(frozen=True)
@@ -178,6 +178,18 @@ RECORD: Tables = {
         _("When something about you could not be looked up: what was tried, why it failed, and when."),
         _("The people who run this are told once in a quarter of an hour."),
         _("%(days)s days at most.", days=PROBLEMS_LAST.days),
+    ),
+    models.BulkRun: Kept(
+        _("What an admin does to many people at once"),
+        _("Of admins: what they began, when, and when it was finished."),
+        _("It goes on where it stopped when a machine stops."),
+        _("%(days)s days after its end.", days=BULK_LASTS.days),
+    ),
+    models.BulkLine: Kept(
+        _("Whom that concerned"),
+        _("That an admin did something to you and others at once, and what became of it."),
+        _("The admin sees what was done."),
+        _("%(days)s days after its end.", days=BULK_LASTS.days),
     ),
     models.AuditEntry: Kept(
         _("The record of changes"),

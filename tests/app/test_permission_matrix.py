@@ -17,7 +17,9 @@ from werkzeug.test import TestResponse
 from app import create_app
 from core import runtime
 from core.audit import OPERATOR
+from core.bulk import Action, begin
 from core.database import connection, utc_now, write
+from core.kept_names import keep_back
 from core.models import Alias, AuditEntry, Person, Recipient, RoleGrant, RoleTeam, Session, TeamReading
 from core.roles import Role, grant, grant_to_team
 from core.sessions import open_session
@@ -111,6 +113,29 @@ ROUTES = {
     "POST admin.grant_waiver": may(DOMAIN, PROJECT, fresh=True),
     "POST admin.refuse_waiver": may(DOMAIN, PROJECT),
     "POST admin.end_waiver": may(DOMAIN, PROJECT, fresh=True),
+    "GET admin.people": READERS,
+    "GET admin.person": OF_THE_DOMAIN,
+    "POST admin.person_in_full": may(DOMAIN, PROJECT),
+    "POST admin.check_person": may(DOMAIN, PROJECT),
+    "POST admin.end_sessions_of_person": may(PROJECT),
+    "POST admin.ban_person": may(PROJECT, fresh=True),
+    "POST admin.unban_person": may(PROJECT, fresh=True),
+    "POST admin.hold_address": may(DOMAIN, PROJECT, fresh=True),
+    "POST admin.lift_address": may(DOMAIN, PROJECT, fresh=True),
+    "POST admin.end_address": may(DOMAIN, PROJECT, fresh=True),
+    "POST admin.release_name": may(DOMAIN, PROJECT, fresh=True),
+    "GET admin.move": may(DOMAIN, PROJECT),
+    "POST admin.move_address": may(DOMAIN, PROJECT, fresh=True),
+    "GET admin.bulk": may(ELSEWHERE, DOMAIN, PROJECT),
+    "POST admin.begin_bulk": may(ELSEWHERE, DOMAIN, PROJECT, action="hold"),
+    "GET admin.bulk_run": may(PROJECT),
+    "POST admin.start_bulk": may(PROJECT, fresh=True),
+    "GET admin.failing": READERS,
+    "GET admin.names": READERS,
+    "POST admin.keep_name": may(DOMAIN, PROJECT, domain="proj.example"),
+    "POST admin.let_name_go": may(DOMAIN, PROJECT),
+    "GET admin.look_alikes": READERS,
+    "POST admin.accept_look_alike": may(DOMAIN, PROJECT),
     "GET admin.held": OF_THE_PROJECT,
     "POST admin.confirm_team": may(PROJECT, fresh=True),
     "POST admin.discard_team": may(PROJECT),
@@ -190,6 +215,9 @@ def _arrange() -> tuple[dict[str, Person], Person, dict[str, object]]:
             "session_id": Session.get(Session.person == victim).id,
             "waiver_id": make_waiver(victim, domain, now).id,
             "reading_id": reading.id,
+            "person_id": victim.id,
+            "bulk_id": begin(people[PROJECT], Action.HOLD, [victim.id], now).id,
+            "name_id": keep_back(OPERATOR, domain, "cabinet", now).id,
             "grant_id": RoleGrant.get(RoleGrant.subject == "spare").id,
             "role_team_id": RoleTeam.get().id,
             "entry_id": AuditEntry.select().first().id,

@@ -5,6 +5,7 @@ from typing import Any
 
 from core.aliases import claim
 from core.audit import OPERATOR, Actor, record
+from core.bulk import Action, begin
 from core.database import write
 from core.delivery import Count, Event
 from core.delivery import record as record_counts
@@ -51,6 +52,7 @@ def leave_traces(domain: Domain, record_secret: str, now: datetime) -> Person:
         now,
     )
     grant(OPERATOR, ISSUER, claimed_id("treasure"), Role.AUDITOR, None, now)
+    begin(person, Action.CHECK, [person.id], now)
     with write():
         AliasOwner.create(alias=shared, person=person)
         for owner in owner_hashes(person, record_secret):

@@ -91,13 +91,12 @@ def parse(letter: Letter | None) -> EmailMessage:
 
 
 OF_AN_ACCOUNT = (
-    "waiver-asked",
-    "waiver-granted",
-    "waiver-refused",
-    "sign-in-code",
-    "account-deleted",
-    "daily",
+    *("waiver-asked", "waiver-granted", "waiver-refused", "waiver-ends"),
+    *("sign-in-code", "account-deleted"),
 )
+
+OF_ADMINS = ("address-held", "address-lifted", "address-ended", "address-moved-away", "address-moved-here")
+"""What admins did to an address."""
 
 NOTICES = [
     *("verify-recipient", "address-created", "identity-joined", "name-taken-over"),
@@ -106,6 +105,8 @@ NOTICES = [
     *("signing-key-in-use", "signing-key-missing"),
     *OF_AN_ACCOUNT,
     *("recipients-changed", "recipient-removed"),
+    *OF_ADMINS,
+    "daily",
     *Event,
 ]
 
@@ -139,6 +140,10 @@ def tell_of_an_account(kind: str, ada: Person, alias: Alias, now: datetime) -> N
         tell_daily(now)
     elif kind == "account-deleted":
         tell_goodbye(["ada@home.example.net"], now)
+    elif kind == "waiver-ends":
+        until = later(now, days=10)
+        waiver = make_waiver(ada, alias.domain, now, state="granted", ends_at=until)
+        tell_person(ada, kind, {"waiver": waiver.id, "until": int(until.timestamp())}, "key", now)
     else:
         waiver = make_waiver(ada, alias.domain, now, answer="Not yet.")
         tell_ops(kind, ada, {"waiver": waiver.id}, "key", now)
@@ -158,7 +163,7 @@ def kind(request, ada, alias, now) -> str:
         tell_ops(request.param, newcomer, {"person": ada.id, "newcomer": newcomer.id}, "key", now)
     elif request.param == "later-ends":
         switch(ada.id, alias.id, Switch.OFF_LATER, now)
-    elif request.param in ("address-made", "address-made-off"):
+    elif request.param in ("address-made", "address-made-off", *OF_ADMINS):
         tell_person(ada, request.param, {"alias": alias.id}, "key", now)
     elif request.param == "problems":
         with write():

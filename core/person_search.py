@@ -1,0 +1,112 @@
+"""People as admins find them: by how a name, an address, an alias or a recipient begins, and by filters."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from peewee import fn
+
+from core.database import EPOCH, begins_with
+from core.models import Alias, AliasOwner, Domain, Person, Recipient
+from core.paging import Slice, slice_of
+from core.routing import Hold
+
+PRIVATE_FROM = 3
+"""Private addresses are searched from so many characters on."""
+LONGEST = 320
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Who is wanted; what is empty does not narrow."""
+
+    search: str = ""
+    """How their Launchpad name, display name or alias begins, or their sign-in address or a recipient."""
+    state: str = ""
+    """`banned`, or `held` for those of whom an address is held."""
+    domain: str = ""
+    """The name of a domain on which they have, or had, an address."""
+
+
+def find_people(
+    wanted: Filter,
+    domains: frozenset[int] | None,
+    after: int | None,
+    *,
+    private: bool,
+    newest_first: bool = False,
+) -> Slice[Person]:
+    """Return a page of people in the order in which they came, or the other way round.
+
+    domains: ids of those that may be seen: people with an address there are; None for all. private:
+    whether sign-in addresses and recipients may be searched, too.
+    """
+    query = Person.select()
+    if wanted.search.strip():
+        query = query.where(Person.id.in_(_named(wanted.search, private)))
+    if wanted.state == "banned":
+        query = query.where(Person.id.in_(_other(Person.id, Person.banned_at > EPOCH)))
+    elif wanted.state == "held":
+        held = [hold for hold in Hold if hold is not Hold.NONE]
+        query = query.where(Person.id.in_(Alias.select(Alias.person).where(Alias.hold.in_(held))))
+    if domains is not None:
+        query = query.where(has_address_on(domains))
+    if wanted.domain:
+        chosen = [row.id for row in Domain.select().where(Domain.name == wanted.domain)]
+        query = query.where(has_address_on(chosen))
+    return slice_of(query, Person.id, after, newest_first=newest_first)
+
+
+def has_address_on(domains: Iterable[int]) -> Any:
+    """Return the condition that a person has, or had, an address on one of these domains (by their ids)."""
+    ids = sorted(domains)
+    own = Alias.select(1).where(Alias.person == Person.id, Alias.domain.in_(ids))
+    shared = AliasOwner.select(1).join(Alias).where(AliasOwner.person == Person.id, Alias.domain.in_(ids))
+    return fn.EXISTS(own) | fn.EXISTS(shared)
+
+
+def addresses_of(people: Iterable[Person], domains: frozenset[int] | None) -> Mapping[int, list[Alias]]:
+    """Return the aliases of some people by their ids, as far as they may be seen."""
+    query = Alias.select(Alias, Domain).join(Domain).where(Alias.person.in_([one.id for one in people]))
+    if domains is not None:
+        query = query.where(Alias.domain.in_(list(domains)))
+    found: dict[int, list[Alias]] = {}
+    for alias in query.order_by(Alias.id):
+        found.setdefault(alias.person_id or 0, []).append(alias)
+    return found
+
+
+def _named(search: str, private: bool) -> Any:
+    """Return the ids of those of whom something begins so."""
+    text = search.strip().lower()[:LONGEST]
+    if not text.isprintable():  # a name, or an address, has no such character
+        return []
+    local_part, at, domain = text.partition("@")
+    here = begins_with(Alias.local_part, local_part)
+    if at:
+        here = (Alias.local_part == local_part) & Alias.domain.in_(_domains(domain))
+    shared = AliasOwner.select(AliasOwner.person).join(Alias).where(here)
+    ids = [
+        _other(Person.id, begins_with(Person.launchpad_name, text)),
+        _other(Person.id, begins_with(Person.name_key, text)),
+        Alias.select(Alias.person).where(here, Alias.person.is_null(False)),
+        shared,
+    ]
+    if private and len(text) >= PRIVATE_FROM:
+        ids.append(_other(Person.id, begins_with(Person.sign_in_key, text)))
+        behind = Recipient.select(Recipient.person)
+        ids.append(behind.where(begins_with(Recipient.address_key, text), Recipient.person.is_null(False)))
+    union = ids[0]
+    for more in ids[1:]:
+        union = union | more
+    return union
+
+
+def _domains(beginning: str) -> list[int]:
+    """Return the domains, of which there are few, whose name begins so."""
+    return [row.id for row in Domain.select() if row.name.startswith(beginning)]
+
+
+def _other(column: Any, condition: Any) -> Any:
+    """Select a column of people; peewee gives the table in a subquery a name of its own."""
+    return Person.select(column).where(condition)
