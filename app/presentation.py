@@ -17,7 +17,7 @@ from app.navigation import page_for_language
 from app.theme import File, Theme
 from core.database import utc_now
 from core.settings import Settings
-from core.translation import ToldError
+from core.translation import Told
 
 STATIC = Path(__file__).parent / "static"
 
@@ -25,7 +25,7 @@ STATIC = Path(__file__).parent / "static"
 def init_app(app: Flask, own: Settings, theme: Theme) -> None:
     """Give the templates their helpers."""
     app.extensions["waypost_theme"] = theme
-    app.jinja_env.globals.update(asset=asset, theme=theme, theme_file=theme_file)
+    app.jinja_env.globals.update(told=told, asset=asset, theme=theme, theme_file=theme_file)
     app.jinja_env.globals.update(page_for_language=page_for_language)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters["moment"] = moment
@@ -50,9 +50,9 @@ def directory_name() -> str:
     return "Launchpad" if settings.directory == "launchpad" else _("the member list")
 
 
-def told(error: ToldError) -> str:
-    """Say in the page's language what an error of the core tells a person."""
-    return _(error.text, **error.values)
+def told(what: Told) -> str:
+    """Say in the page's language what the core tells a person."""
+    return _(what.text, **what.values)
 
 
 def asset(name: str) -> str:
