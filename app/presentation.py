@@ -17,7 +17,7 @@ from app.navigation import page_for_language
 from app.theme import File, Theme
 from core.database import utc_now
 from core.settings import Settings
-from core.translation import ToldError
+from core.translation import Told
 
 STATIC = Path(__file__).parent / "static"
 
@@ -28,7 +28,7 @@ def init_app(app: Flask, own: Settings, theme: Theme) -> None:
     words = {"gettext": lambda text: _catalogue().ugettext(text)}
     words["ngettext"] = lambda one, many, count: _catalogue().ungettext(one, many, count)
     app.jinja_env.install_gettext_callables(**words, newstyle=True)  # type: ignore[attr-defined]
-    app.jinja_env.globals.update(asset=asset, theme=theme, theme_file=theme_file)
+    app.jinja_env.globals.update(told=told, asset=asset, theme=theme, theme_file=theme_file)
     app.jinja_env.globals.update(page_for_language=page_for_language)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters["moment"] = moment
@@ -60,9 +60,9 @@ def directory_name() -> str:
     return "Launchpad" if settings.directory == "launchpad" else _("the member list")
 
 
-def told(error: ToldError) -> str:
-    """Say in the page's language what an error of the core tells a person."""
-    return _(error.text, **error.values)
+def told(what: Told) -> str:
+    """Say in the page's language what the core tells a person."""
+    return _(what.text, **what.values)
 
 
 def asset(name: str) -> str:

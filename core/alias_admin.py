@@ -10,6 +10,7 @@ from core.notices import tell_person
 from core.ownership import NotYours, lock_people
 from core.roles import first_recipient
 from core.routing import Entitlement, Hold, Switch
+from core.translation import N_, ToldError
 from core.upkeep import keep_up
 
 HELD, LIFTED, ENDED = "address-held", "address-lifted", "address-ended"
@@ -17,7 +18,7 @@ MOVED_AWAY, MOVED_HERE = "address-moved-away", "address-moved-here"
 """Kinds of notices to the owner."""
 
 
-class AliasProblem(ValueError):
+class AliasProblem(ToldError):
     """It cannot be done; the message says why, for the admin who tried."""
 
 
@@ -80,9 +81,9 @@ def release(actor: Actor, alias_id: int, now: datetime) -> None:
     with write():
         alias = _locked(actor, alias_id)
         if not is_over(alias):
-            raise AliasProblem("The address is in use. End it first.")
+            raise AliasProblem(N_("The address is in use. End it first."))
         if alias.hold != Hold.NONE:
-            raise AliasProblem("The address is suspended. Lift that first.")
+            raise AliasProblem(N_("The address is suspended. Lift that first."))
         ids, values = _ids(alias), {"alias": alias.text}
         alias.delete_instance()
         record(actor, "name-released", ids, values, now)
@@ -124,15 +125,15 @@ def move(actor: Actor, alias_id: int, to_id: int, now: datetime) -> Alias:
 def _target(actor: Actor, alias: Alias, to_id: int) -> Person:
     target = by_id(Person, to_id)
     if target is None:
-        raise AliasProblem("There is no such person any more.")
+        raise AliasProblem(N_("There is no such person any more."))
     if alias.person_id == target.id:
-        raise AliasProblem("The address is theirs already.")
+        raise AliasProblem(N_("The address is theirs already."))
     if actor == Actor.person(target.id):
-        raise AliasProblem("Nobody moves an address to themselves. Ask another admin.")
+        raise AliasProblem(N_("Nobody moves an address to themselves. Ask another admin."))
     if target.banned_at is not None:
-        raise AliasProblem("This person is banned.")
+        raise AliasProblem(N_("This person is banned."))
     if AliasOwner.select().where(AliasOwner.alias == alias).exists():
-        raise AliasProblem("The address has several owners. Change them on its own page.")
+        raise AliasProblem(N_("The address has several owners. Change them on its own page."))
     return target  # type: ignore[no-any-return]
 
 
@@ -151,7 +152,7 @@ def _locked(actor: Actor, alias_id: int, *also: int) -> Alias:
     if alias is None:
         raise NotYours("no such alias")
     if alias.person_id is not None and actor == Actor.person(alias.person_id):
-        raise AliasProblem("This is your own address: another admin decides.")
+        raise AliasProblem(N_("This is your own address: another admin decides."))
     return alias  # type: ignore[no-any-return]
 
 

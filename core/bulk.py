@@ -20,12 +20,13 @@ from core.ownership import lock_people
 from core.paging import Slice, slice_of
 from core.roles import Authority, Role, authority_of
 from core.routing import Hold, Switch
+from core.translation import N_, ToldError
 
 MOST = 2000
 """So many people at once."""
 
 
-class BulkProblem(ValueError):
+class BulkProblem(ToldError):
     """It cannot be begun; the message says why, for the admin who tried."""
 
 
@@ -74,13 +75,13 @@ def begin(by: Person, action: Action, person_ids: Iterable[int], now: datetime) 
     """Put a dry run before the job. Raises BulkProblem for nobody and for too many people."""
     wanted = sorted(set(person_ids))
     if not wanted:
-        raise BulkProblem("Choose somebody first.")
+        raise BulkProblem(N_("Choose somebody first."))
     if len(wanted) > MOST:
-        raise BulkProblem(f"At most {MOST} people at once.")
+        raise BulkProblem(N_("At most %(most)s people at once."), most=MOST)
     with write():
         there = [row.id for row in Person.select(Person.id).where(Person.id.in_(wanted)).order_by(Person.id)]
         if not there:
-            raise BulkProblem("Choose somebody first.")
+            raise BulkProblem(N_("Choose somebody first."))
         return _make(by, action, there, now, follows=None)
 
 
@@ -93,13 +94,13 @@ def start(by: Person, run_id: int, now: datetime) -> BulkRun:
         with write():
             dry = by_id(BulkRun, run_id)
             if dry is None or dry.by_id != by.id or dry.follows_id is not None:
-                raise BulkProblem("Only whoever made the dry run goes on with it.")
+                raise BulkProblem(N_("Only whoever made the dry run goes on with it."))
             if dry.finished_at is None:
-                raise BulkProblem("The dry run is not finished yet.")
+                raise BulkProblem(N_("The dry run is not finished yet."))
             lines = BulkLine.select().where(BulkLine.run == dry, BulkLine.outcome == Outcome.DONE)
             ids = [line.person_id for line in lines.order_by(BulkLine.id)]
             if not ids:
-                raise BulkProblem("There is nothing to do.")
+                raise BulkProblem(N_("There is nothing to do."))
             return _make(by, Action(dry.action), ids, now, follows=dry)
     except IntegrityError:
         return BulkRun.get(BulkRun.follows == run_id)

@@ -10,11 +10,12 @@ from core.database import lock_for_all, write
 from core.models import Alias, Domain, Person, ReservedName, by_id
 from core.paging import Slice, slice_of
 from core.reserved import class_of
+from core.translation import N_, ToldError
 
 _LOCK = 0x4B45_5054  # any number that only this list uses
 
 
-class NameProblem(ValueError):
+class NameProblem(ToldError):
     """The name cannot be kept back; the message says why, for the admin who typed it."""
 
 
@@ -36,16 +37,16 @@ def keep_back(actor: Actor, domain: Domain | None, text: str, now: datetime) -> 
     """
     name = text.strip().lower()
     if not is_claimable_local_part(name):
-        raise NameProblem("A name has letters from a to z, digits, and dots or - between them.")
+        raise NameProblem(N_("A name has letters from a to z, digits, and dots or - between them."))
     if class_of(name) is not None:
-        raise NameProblem("This name is kept back everywhere already.")
+        raise NameProblem(N_("This name is kept back everywhere already."))
     with write():
         lock_for_all(_LOCK)
         here = ReservedName.domain.is_null()
         if domain is not None:
             here |= ReservedName.domain == domain
         if ReservedName.select().where(ReservedName.local_part == name, here).exists():
-            raise NameProblem("This name is kept back there already.")
+            raise NameProblem(N_("This name is kept back there already."))
         row = ReservedName.create(domain=domain, local_part=name)
         record(actor, "name-kept-back", _ids(row), _values(row), now)
         return row

@@ -29,9 +29,14 @@ class Filter:
 
 
 def find_people(
-    wanted: Filter, domains: frozenset[int] | None, after: int | None, *, private: bool
+    wanted: Filter,
+    domains: frozenset[int] | None,
+    after: int | None,
+    *,
+    private: bool,
+    newest_first: bool = False,
 ) -> Slice[Person]:
-    """Return a page of people, those who came first before the others.
+    """Return a page of people in the order in which they came, or the other way round.
 
     domains: ids of those that may be seen: people with an address there are; None for all. private:
     whether sign-in addresses and recipients may be searched, too.
@@ -49,7 +54,7 @@ def find_people(
     if wanted.domain:
         chosen = [row.id for row in Domain.select().where(Domain.name == wanted.domain)]
         query = query.where(has_address_on(chosen))
-    return slice_of(query, Person.id, after, newest_first=False)
+    return slice_of(query, Person.id, after, newest_first=newest_first)
 
 
 def has_address_on(domains: Iterable[int]) -> Any:

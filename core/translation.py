@@ -13,15 +13,22 @@ def N_(text: str) -> str:  # noqa: N802 -- the name by which gettext knows it
     return text
 
 
-class ToldError(ValueError):
-    """An error whose message is for a person: a marked text, and the values of its placeholders.
-
-    The exception's own text is English; `text` and `values` are for saying it in another language.
-    """
+class Told:
+    """What a person is told: a marked text, and the values of its placeholders; as a string in English."""
 
     def __init__(self, text: str, **values: object) -> None:
-        super().__init__(text % values if values else text)
         self.text, self.values = text, values
+
+    def __str__(self) -> str:
+        return self.text % self.values if self.values else self.text
+
+
+class ToldError(Told, ValueError):
+    """An error whose message is for a person."""
+
+    def __init__(self, text: str, **values: object) -> None:
+        Told.__init__(self, text, **values)
+        ValueError.__init__(self, str(self))
 
 
 @cache

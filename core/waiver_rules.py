@@ -10,7 +10,7 @@ from core.facts import Answer
 from core.models import Alias, Person, Waiver
 from core.routing import Entitlement, Switch
 from core.standing import decision_for
-from core.translation import N_, ToldError
+from core.translation import N_, Told, ToldError
 
 SHORTEST_REASON, LONGEST_REASON = 10, 1000
 """In characters; an answer has at most as many."""
@@ -110,22 +110,25 @@ def ending(waiver: Waiver) -> list[Alias]:
     return list(query)
 
 
-def warnings_about(waiver: Waiver) -> list[str]:
+def warnings_about(waiver: Waiver) -> list[Told]:
     """Say what an admin should know before they grant another name."""
     name, found = waiver.local_part or "", []
     stem = name.partition("+")[0]
     stems = Alias.select().where(Alias.domain == waiver.domain, Alias.local_part == stem)
     if stem != name and stems.exists():
-        found.append(
-            f"Mail for {name}@{waiver.domain.name} goes to {stem}@{waiver.domain.name} today, as a "
-            "sub-address of it. It would go to this person instead."
+        text = N_(
+            "Mail for %(name)s@%(domain)s goes to %(stem)s@%(domain)s today, as a sub-address of it. "
+            "It would go to this person instead."
         )
+        found.append(Told(text, name=name, stem=stem, domain=waiver.domain.name))
     like = reserved_name_like(waiver.domain, name)
     if like is not None:
-        found.append(f"A reader may take {name} for {like}, which is kept for the project.")
+        text = N_("A reader may take %(name)s for %(like)s, which is kept for the project.")
+        found.append(Told(text, name=name, like=like))
     named = Person.select().where(Person.launchpad_name == name, Person.id != waiver.person_id)
     if name and named.exists():
-        found.append(f"{name} is the name of another person here, who could not claim it any more.")
+        text = N_("%(name)s is the name of another person here, who could not claim it any more.")
+        found.append(Told(text, name=name))
     return found
 
 

@@ -195,7 +195,7 @@ def _locked(waiver_id: int) -> Waiver:
 def _undecided(actor: Actor, waiver_id: int) -> Waiver:
     waiver = _locked(waiver_id)
     if actor == Actor.person(waiver.person_id):
-        raise WaiverProblem("This is your own request: another admin decides.")
+        raise WaiverProblem(N_("This is your own request: another admin decides."))
     if waiver.state != State.ASKED:
         raise WaiverProblem(N_("It is decided already: %(state)s."), state=waiver.state)
     return waiver

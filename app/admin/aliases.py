@@ -11,6 +11,7 @@ from app.auth.fresh import needs_fresh_sign_in
 from app.extensions import settings
 from app.navigation import go
 from app.portal.blueprint import render, say
+from app.presentation import told
 from core import alias_admin
 from core.alias_admin import AliasProblem
 from core.database import utc_now
@@ -78,7 +79,7 @@ def move_address(alias_id: int) -> Page:
     try:
         moved = alias_admin.move(actor(), alias_id, to_id, utc_now())
     except AliasProblem as error:
-        return _move_page(alias, to, error=_(str(error))), 422
+        return _move_page(alias, to, error=told(error)), 422
     wake_outbox(settings)
     say(_("The address was moved. Both are told."), on_next_page=True)
     return go(url_for("admin.person", person_id=moved.person_id))
@@ -101,7 +102,7 @@ def _change(alias_id: int, change: Callable[..., object], sentence: str) -> Page
     try:
         change(actor(), alias_id, utc_now())
     except AliasProblem as error:
-        return _card_of(alias, error=_(str(error))), 422
+        return _card_of(alias, error=told(error)), 422
     except NotYours:
         abort(404)
     wake_outbox(settings)

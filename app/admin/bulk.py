@@ -10,6 +10,7 @@ from app.auth.fresh import needs_fresh_sign_in
 from app.extensions import settings
 from app.navigation import go
 from app.portal.blueprint import render
+from app.presentation import told
 from core import bulk as use_cases
 from core.bulk import Action, BulkProblem
 from core.database import utc_now
@@ -41,7 +42,7 @@ def begin_bulk() -> Page:
     try:
         run = use_cases.begin(current_user.person, action, _chosen(names), utc_now())
     except BulkProblem as error:
-        return _form(error=_(str(error)), typed=typed, chosen=action), 422
+        return _form(error=told(error), typed=typed, chosen=action), 422
     enqueue(settings, Job.RUN_BULK, run.id)
     return go(url_for("admin.bulk_run", bulk_id=run.id))
 
@@ -62,7 +63,7 @@ def start_bulk(bulk_id: int) -> Page:
     try:
         run = use_cases.start(current_user.person, bulk_id, utc_now())
     except BulkProblem as error:
-        return _run(bulk_id, error=_(str(error))), 409
+        return _run(bulk_id, error=told(error)), 409
     enqueue(settings, Job.RUN_BULK, run.id)
     return go(url_for("admin.bulk_run", bulk_id=run.id))
 

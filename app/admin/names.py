@@ -7,6 +7,7 @@ from app.admin.blueprint import READERS, Page, actor, after, authority, blueprin
 from app.extensions import htmx
 from app.navigation import go
 from app.portal.blueprint import render, say
+from app.presentation import told
 from core import kept_names
 from core.database import utc_now
 from core.domains import find_domain
@@ -38,7 +39,7 @@ def keep_name() -> Page:
     try:
         kept_names.keep_back(actor(), domain, typed, utc_now())
     except NameProblem as error:
-        return _names(error=_(str(error)), typed=typed, chosen=chosen), 422
+        return _names(error=told(error), typed=typed, chosen=chosen), 422
     return _done(_("The name is kept back. Whoever has it already keeps it."))
 
 

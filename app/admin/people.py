@@ -6,7 +6,7 @@ from flask import abort, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 
-from app.admin.blueprint import READERS, Page, actor, after, authority, blueprint, only_for
+from app.admin.blueprint import READERS, Page, actor, after, authority, blueprint, newest_first, only_for
 from app.auth.fresh import needs_fresh_sign_in
 from app.extensions import directory, htmx, settings
 from app.navigation import go
@@ -40,13 +40,15 @@ def people() -> Page:
         domain=request.args.get("domain", ""),
     )
     private = bool(authority().roles & set(DECIDERS))
-    found = find_people(wanted, seen, after(), private=private)
+    newest = newest_first(by_default=False)
+    found = find_people(wanted, seen, after(), private=private, newest_first=newest)
     domains = Domain.select().where(Domain.removed_at.is_null()).order_by(Domain.name)
     return render(
         "admin/people.html",
         "admin/_people.html",
         found=found,
         wanted=wanted,
+        newest=newest,
         addresses=addresses_of(found.rows, seen),
         domains=[domain for domain in domains if seen is None or domain.id in seen],
         bulk_actions=[one for one in Action if one.may(authority())],

@@ -73,6 +73,8 @@ def test_the_list_goes_on_with_the_same_filters(portal: Portal, admin: Admin) ->
     first = admin.client.get("/admin/people?q=many&state=").page
     following = admin.client.get(first.one("a", rel="next")["href"]).page
 
+    newest = admin.client.get(first.one("a", id="sort")["href"]).page
+    assert "many059" in newest.one("tbody").all("tr")[0].text
     assert len(first.one("tbody").all("tr")) == 50
     assert len(following.one("tbody").all("tr")) == 10
     assert following.one("input", id="q")["value"] == "many"

@@ -114,6 +114,7 @@ NOTICES = [
     "taken-over",
     *("recipients-changed", "recipient-removed"),
     *OF_ADMINS,
+    "daily",
     *Event,
 ]
 
@@ -501,12 +502,7 @@ def test_the_ops_address_reads_english(ada, alias, settings, now):
 
 ENGLISH = ("signing-key-in-use", "signing-key-missing", "problems")
 """Kinds that only ever go to the ops address."""
-SAME = [
-    *"Project Launchpad UTC PTR ID Ada ada Not yet newcomer maintain its web site".split(),
-    "waypost",
-    "waiver",
-    "show",
-]
+SAME = "Project Launchpad UTC PTR ID Ada Not yet newcomer maintain its web site waypost waiver show".split()
 """Latin words of these letters that are names, commands, or somebody's own."""
 
 
