@@ -10,7 +10,7 @@ from core.addresses import AddressError, to_ascii_domain
 from core.audit import Actor, record
 from core.database import write
 from core.directories import Deadline, Directory
-from core.domain_proof import has_working_admin
+from core.domain_proof import look_for_admin
 from core.domains import DomainExists, Rules, add_domain, change_rules, remove_domain
 from core.models import Alias, Domain, Identity, Person, ReservedName, RoleGrant
 from core.roles import Role, RoleProblem, grant, revoke
@@ -116,9 +116,7 @@ def add(actor: Actor, name: str, wanted: Wanted, admins: Iterable[Identity], now
             _reserve(actor, domain, wanted.reserved, now)
             for identity in admins:
                 grant(actor, identity.issuer, identity.subject, Role.DOMAIN_ADMIN, domain, now)
-            if has_working_admin(domain):
-                domain.waits_for_admin = False
-                domain.save(only=[Domain.waits_for_admin])
+            look_for_admin(actor, domain, now)
     except DomainExists:
         raise DomainProblem(f"{name} is there already.") from None
     except (AddressError, RoleProblem) as error:
@@ -195,7 +193,8 @@ def identities_named(
     here has, or that the directory does not confirm.
     """
     deadline = Deadline(seconds)
-    return [_identity_named(directory, name.lower(), issuer, deadline) for name in dict.fromkeys(names)]
+    each = dict.fromkeys(name.lower() for name in names)
+    return [_identity_named(directory, name, issuer, deadline) for name in each]
 
 
 def _identity_named(directory: Directory, name: str, issuer: str, deadline: Deadline) -> Identity:
@@ -227,8 +226,10 @@ def admins_of(domain: Domain) -> list[tuple[RoleGrant, Person | None]]:
 def add_admin(actor: Actor, domain: Domain, identity: Identity, now: datetime) -> None:
     """Make somebody an admin of a domain. Raises DomainProblem when they are the actor, or are one."""
     try:
-        if not grant(actor, identity.issuer, identity.subject, Role.DOMAIN_ADMIN, domain, now):
-            raise DomainProblem("This person is an admin of the domain already.")
+        with write():
+            if not grant(actor, identity.issuer, identity.subject, Role.DOMAIN_ADMIN, domain, now):
+                raise DomainProblem("This person is an admin of the domain already.")
+            look_for_admin(actor, domain, now)
     except RoleProblem as error:
         raise DomainProblem(str(error)) from None
 

@@ -126,10 +126,18 @@ def take_look(actor: Actor, domain: Domain, outcome: Outcome, now: datetime) -> 
             _found(actor, row, now)
         elif outcome is Outcome.ABSENT and row.verified_at is not None:
             _absent(actor, row, now)
-        if row.waits_for_admin and has_working_admin(row):
-            row.waits_for_admin = False
-            _record(actor, "domain-has-admin", row, now)
         row.save()
+        look_for_admin(actor, row, now)
+
+
+def look_for_admin(actor: Actor, domain: Domain, now: datetime) -> None:
+    """Let a domain that waits for an admin give out names, if one can be reached now. In a transaction."""
+    if not domain.waits_for_admin:
+        return
+    waits = (Domain.id == domain.id) & (Domain.waits_for_admin == True)  # noqa: E712 -- SQL
+    if has_working_admin(domain) and Domain.update(waits_for_admin=False).where(waits).execute():
+        domain.waits_for_admin = False
+        _record(actor, "domain-has-admin", domain, now)
 
 
 def has_working_admin(domain: Domain) -> bool:

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from core.audit import OPERATOR
 from core.dns_asking import Outcome
 from core.dns_look import Report, report_on
 from core.dns_report import Level
 from core.domain_proof import Look, look_for_record
 from core.domains import make_resolver
 from core.models import Domain
+from core.signing_keys import create_key
 from tests.support.arrange import make_domain
 from tests.support.dns_servers import GOOD, LAME, MUTE, DnsServers, dns_servers
 
@@ -146,6 +148,17 @@ def report(servers, settings, db, now):
     domain = make_domain(now)
     Domain.update(verification_token="abc123").where(Domain.id == domain.id).execute()
     return lambda fresh=True: report_on("proj.example", site, now, fresh=fresh)
+
+
+def test_a_key_in_two_strings_is_the_key(report, servers, settings, db, now):
+    key = create_key(OPERATOR, "proj.example", settings, now)  # RSA, 2048 bits
+    strings = f'"{key.record[:255]}" "{key.record[255:]}"'
+    selector = key.record_name.removesuffix(".proj.example")
+    servers.publish("proj.example", OWN + f"{selector} TXT {strings}\n")
+
+    found = [one.level for one in report().findings if one.what == "key"]
+    assert len(key.record) > 255
+    assert found == [Level.RIGHT]
 
 
 def errors(found: Report) -> set[tuple[str, str]]:
