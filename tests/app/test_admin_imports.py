@@ -12,7 +12,7 @@ from core.models import Alias, AuditEntry, Domain, ImportLine, ImportRun, Reserv
 from core.reservations import NameState
 from core.roles import Role
 from devtools.accounts import Account
-from tests.app.admins import sign_in_as
+from tests.app.admins import Admin
 from tests.support.arrange import make_kept
 from tests.support.page import faults_of
 from tests.support.portal import Portal
@@ -25,11 +25,11 @@ BOUNDARY = "waypost-tests"
 
 
 @pytest.fixture
-def admin(client: Client, member: Account) -> Client:
+def admin(new_admin: Callable[..., Admin]) -> Client:
     """The browser of an admin of the project, who has just given the password."""
-    sign_in_as(client, member, Role.PROJECT_ADMIN)
-    fresh(client, member)
-    return client
+    made = new_admin()
+    fresh(made.client, made.account)
+    return made.client
 
 
 def fresh(client: Client, account: Account) -> None:
@@ -226,16 +226,15 @@ def test_the_waiting_are_found_given_away_and_taken_out(
 
 
 def test_an_auditor_reads_and_a_stale_sign_in_changes_nothing(
-    portal: Portal, client: Client, member: Account, names: tuple[str, str]
+    portal: Portal, new_admin: Callable[..., Admin], names: tuple[str, str]
 ) -> None:
     kept = make_kept(Domain.get(Domain.name == "ubuntu.com"), utc_now(), names[0], names[0])
-    person = sign_in_as(client, member, Role.AUDITOR)
-    page = client.get("/admin/imports")
+    auditor, admin = new_admin(Role.AUDITOR).client, new_admin()
+    page = auditor.get("/admin/imports")
     assert page.page.all("form", action="/admin/imports") == []
-    assert "Give it away" not in client.get(f"/admin/waiting/{kept.id}").text
-    sign_in_as(client, member, Role.PROJECT_ADMIN)
+    assert "Give it away" not in auditor.get(f"/admin/waiting/{kept.id}").text
     old = utc_now() - timedelta(hours=1)
-    Session.update(authenticated_at=old).where(Session.person == person).execute()
-    answer = client.post(f"/admin/waiting/{kept.id}/drop", {"confirm": kept.text})
+    Session.update(authenticated_at=old).where(Session.person == admin.person).execute()
+    answer = admin.client.post(f"/admin/waiting/{kept.id}/drop", {"confirm": kept.text})
     assert answer.location.startswith("/login/again")
     assert Alias.get_or_none(Alias.id == kept.id) is not None

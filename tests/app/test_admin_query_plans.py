@@ -22,11 +22,15 @@ from core.models import (
     AuditEntry,
     AuditSubject,
     AuditValue,
+    Domain,
     Identity,
+    ImportLine,
+    ImportRun,
     Membership,
     Notice,
     Person,
     Recipient,
+    Reservation,
     Table,
     Waiver,
 )
@@ -61,6 +65,15 @@ PAGES = [
     "/admin/freed-names?after=2000",
     "/admin/lookup?address=p17%2Blist@proj.example",
     "/admin/lookup?address=postmaster@proj.example",
+    "/admin/imports",
+    "/admin/imports/1",
+    "/admin/imports/1?fate=loop",
+    "/admin/waiting",
+    "/admin/waiting?after=2000",
+    "/admin/waiting?state=found",
+    "/admin/waiting?q=k17",
+    "/admin/waiting?q=k17%40proj.example&state=found",
+    "/admin/waiting/20017",
     "/admin/jobs",
     "/admin/jobs?after=2000",
     "/admin/roles",
@@ -168,6 +181,7 @@ def _fill(now: datetime) -> None:
                 for n in ids
             ],
         )
+        _fill_imports(domain, ids, now)
         _fill_record(ids, rare, now)
     if database.obj.for_update:
         for table in (Person, AuditEntry):
@@ -177,6 +191,22 @@ def _fill(now: datetime) -> None:
     asking = Person.get_by_id(17)
     make_waiver(asking, domain, now)
     make_waiver(asking, domain, now, "local-part", local_part="p18+list")
+
+
+def _fill_imports(domain: Domain, ids: list[int], now: datetime) -> None:
+    """As many addresses again that wait for their owners, and the report of the list that they came by."""
+    kept = [20_000 + n for n in ids]
+    row = {"domain": domain.id, "switched_at": now, "created_at": now, "reserved_issuer": "i"}
+    _insert(
+        Alias, [{**row, "id": n, "local_part": f"k{n - 20_000}", "reserved_subject": f"k{n}"} for n in kept]
+    )
+    waits = {"launchpad_name": "p", "listed_at": now, "imported_at": now}
+    _insert(Reservation, [{**waits, "alias": n, "state": "found" if n == 20_017 else "asking"} for n in kept])
+    ImportRun.create(id=1, made_at=now, listed_at=now, state="done", lines=len(ids))
+    _insert(
+        ImportLine,
+        [{"run": 1, "number": n, "address": "x", "fate": "loop" if n == 17 else "new"} for n in ids],
+    )
 
 
 def _fill_record(ids: list[int], rare: dict[int, Any], now: datetime) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from core.audit import OPERATOR
 from core.directories import Account, AccountReading, Deadline, TeamsReading
-from core.directories.configured import make_directory
+from core.directories.configured import make_directory, make_name_directory
 from core.directories.launchpad import Launchpad
+from core.directories.launchpad_names import LaunchpadNames
 from core.directories.roster import RosterDirectory, account_mark
 from core.facts import Answer
 from core.held import confirm_accounts, confirm_team, held_accounts_now, held_teams_now
@@ -64,6 +65,22 @@ def test_a_person_is_found_by_a_proven_address(directory):
 
     assert reading.account.name == "bruno"
     assert reading.account.coc_signed is Answer.UNKNOWN
+
+
+def test_a_name_leads_to_its_subject_where_the_file_has_one(directory, file):
+    found = directory.identify("ada", DEADLINE)
+
+    assert (found.answer, found.issuer, found.subject, found.born) == (Answer.YES, ISSUER, "1001", None)
+    assert directory.identify("bruno", DEADLINE).answer is Answer.NO  # known by an address alone
+    assert directory.identify("nobody", DEADLINE).answer is Answer.NO
+    file.unlink()
+    assert directory.identify("ada", DEADLINE).answer is Answer.UNKNOWN
+
+
+def test_the_settings_choose_what_finds_names(settings, file):
+    assert isinstance(make_name_directory(settings), LaunchpadNames)
+    roster = settings.model_copy(update={"directory": "roster", "roster_file": file})
+    assert isinstance(make_name_directory(roster), RosterDirectory)
 
 
 def test_who_is_not_in_it_has_clearly_no_account(directory):
