@@ -17,7 +17,7 @@ PAGES = frozenset(
     | {"admin.overview", "admin.waivers", "admin.waiver", "admin.held", "admin.lookup"}
     | {"admin.audit", "admin.audit_entry", "admin.audit_export", "admin.roles", "admin.jobs", "admin.freed"}
     | {"admin.names", "admin.look_alikes", "admin.people", "admin.person", "admin.move"}
-    | {"admin.failing", "admin.bulk", "admin.bulk_run"}
+    | {"admin.failing", "admin.bulk", "admin.bulk_run", "admin.first_admin"}
 )
 """The endpoints to which a sign-in may lead back."""
 
