@@ -21,7 +21,7 @@ PAGES = frozenset(
     | {"admin.audit", "admin.audit_entry", "admin.audit_export", "admin.roles", "admin.jobs", "admin.freed"}
     | {"admin.imports", "admin.import_run", "admin.waiting", "admin.kept_address"}
     | {"admin.names", "admin.look_alikes", "admin.people", "admin.person", "admin.move"}
-    | {"admin.failing", "admin.bulk", "admin.bulk_run"}
+    | {"admin.failing", "admin.bulk", "admin.bulk_run", "admin.first_admin"}
 )
 """The endpoints to which a sign-in may lead back."""
 

@@ -638,6 +638,14 @@ class BulkLine(Table):
     """What became of them, or would; None until their turn has come."""
 
 
+class AdminLink(Recorded, Table):
+    """The link that makes the first admin (`core.first_admin`); gone as soon as it is used."""
+
+    id = AutoField()
+    token_hash = CharField(64)
+    expires_at = UtcDateTimeField()
+
+
 class UsedNonce(Table):
     """A response nonce of OpenID, so that no answer counts twice."""
 
@@ -691,7 +699,7 @@ TABLES: tuple[type[Table], ...] = (
     Domain, DomainTeam, TeamReading, TeamSync, Person, Identity, Alias, ErasedOwner, AliasOwner, Recipient,
     AliasRecipient, Reservation, ImportRun, ImportLine, DeliveryCount, Membership, AccountFact, Waiver,
     Notice, Problem, Session, RoleGrant, RoleTeam, ReservedName, AuditEntry, AuditSubject, AuditValue,
-    AuditHead, UsedNonce, StashedAnswer, DkimKey, BulkRun, BulkLine,
+    AuditHead, UsedNonce, StashedAnswer, DkimKey, BulkRun, BulkLine, AdminLink,
 )  # fmt: skip
 
 

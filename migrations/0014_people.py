@@ -62,7 +62,15 @@ def up(migrator, db):
             database = db
             table_name = "bulk_line"
 
-    db.create_tables([BulkRun, BulkLine])
+    class AdminLink(Model):
+        token_hash = CharField(max_length=64)
+        expires_at = BigIntegerField()
+
+        class Meta:
+            database = db
+            table_name = "admin_link"
+
+    db.create_tables([BulkRun, BulkLine, AdminLink])
     if isinstance(db, SqliteDatabase):
         own = [pair for pair in BEGINNINGS if pair not in WITH_INDEX]
         migrator.migrate(*[migrator.add_index(table, (column,)) for table, column in own])

@@ -136,6 +136,8 @@ ROUTES = {
     "POST admin.grant_waiver": may(DOMAIN, PROJECT, fresh=True),
     "POST admin.refuse_waiver": may(DOMAIN, PROJECT),
     "POST admin.end_waiver": may(DOMAIN, PROJECT, fresh=True),
+    "GET admin.first_admin": may(),
+    "POST admin.become_first_admin": may(),
     "GET admin.people": READERS,
     "GET admin.person": OF_THE_DOMAIN,
     "POST admin.person_in_full": may(DOMAIN, PROJECT),
