@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from peewee import JOIN, Value
+from peewee import JOIN, ModelSelect, Value
 
 from core.addresses import is_claimable_local_part
 from core.alias_recipients import is_deliverable
@@ -14,7 +14,7 @@ from core.eligibility import Decision
 from core.erased import owner_hashes
 from core.facts import Answer
 from core.models import MOST_ID, Alias, AliasRecipient, Domain, ErasedOwner, Person, Recipient, ReservedName
-from core.prepared import Prepared
+from core.prepared import Prepared, Slots
 from core.recipients import suggested_recipient
 from core.reserved import brands, is_reserved
 from core.routing import LATER_LASTS, AliasFacts, Entitlement, Fate, Hold, RouteRecipient, Switch, alias_fate
@@ -104,6 +104,15 @@ class Overview:
     """What was imported and waits for their proof that it is theirs."""
 
 
+_PROVEN = Prepared(
+    lambda value: (
+        Recipient.select(Recipient.id)
+        .where(Recipient.person == value("person"), Recipient.verified_at.is_null(False))
+        .limit(1)
+    )
+)
+
+
 def overview_of(person: Person, now: datetime, record_secret: str | None = None) -> Overview:
     """Load everything of a person's home page.
 
@@ -130,11 +139,10 @@ def overview_of(person: Person, now: datetime, record_secret: str | None = None)
         )
         for standing in standings
     ]
-    proven = (Recipient.person == person) & Recipient.verified_at.is_null(False)
     return Overview(
         sorted(rows, key=_rank),
         failing_among(views),
-        Recipient.select().where(proven).exists(),
+        any(_PROVEN(person=person.id)),
         suggested_recipient(person, names.values()),
         offers,
     )
@@ -213,6 +221,24 @@ def _view(alias: Alias, rows: list[AliasRecipient], now: datetime) -> AliasView:
     return AliasView(alias, rows, alias_fate(facts, now))
 
 
+def _names_taken_or_kept(value: Slots) -> ModelSelect:
+    """Ask on which domains a name is taken by others, and on which it is kept for the project."""
+    others = (Alias.person != value("person")) | Alias.person.is_null()
+    served = Domain.select(Domain.id).where(Domain.removed_at.is_null())
+    named = Alias.domain.in_(served) & (Alias.local_part == value("name"))  # as the unique index has it
+    left = ErasedOwner.alias == Alias.id
+    taken = Alias.select(Alias.domain, Value(1), ErasedOwner.owner).join(
+        ErasedOwner, JOIN.LEFT_OUTER, on=left
+    )
+    kept = ReservedName.select(ReservedName.domain, Value(0), Value("")).where(
+        ReservedName.local_part == value("name")
+    )
+    return taken.where(named, others).union_all(kept).tuples()  # type: ignore[no-any-return]
+
+
+_NAMES = Prepared(_names_taken_or_kept)
+
+
 def _problems(
     person: Person, local_part: str | None, domains: Mapping[int, str], record_secret: str | None
 ) -> Mapping[int, ClaimProblem]:
@@ -226,15 +252,7 @@ def _problems(
         return dict.fromkeys(domains, ClaimProblem.IMPOSSIBLE)
     if is_reserved(local_part, brands(domains.values())):
         return dict.fromkeys(domains, ClaimProblem.RESERVED)
-    others = (Alias.person != person) | Alias.person.is_null()
-    named = Alias.domain.in_(list(domains)) & (Alias.local_part == local_part)  # as the unique index has it
-    left = ErasedOwner.alias == Alias.id
-    columns = (Alias.domain, Value(1), ErasedOwner.owner)
-    taken = Alias.select(*columns).join(ErasedOwner, JOIN.LEFT_OUTER, on=left)
-    kept = ReservedName.select(ReservedName.domain, Value(0), Value("")).where(
-        ReservedName.local_part == local_part
-    )
-    found = list(taken.where(named, others).union_all(kept).tuples())
+    found = list(_NAMES(person=person.id, name=local_part))
     problems = {domain: ClaimProblem.TAKEN for domain, is_taken, _ in found if is_taken}
     if record_secret is not None and any(owner for _, _, owner in found):
         hashes = owner_hashes(person, record_secret)

@@ -17,6 +17,10 @@ class _Slot:
     name: str
 
 
+Slots = Callable[[str], Value]
+"""Names an open value."""
+
+
 class Prepared:
     """A select with open values: make it once, and call it with the values, as the database takes them.
 
@@ -24,7 +28,7 @@ class Prepared:
     for person in ask(name="ada"): ...
     """
 
-    def __init__(self, build: Callable[[Callable[[str], Value]], ModelSelect]) -> None:
+    def __init__(self, build: Callable[[Slots], ModelSelect]) -> None:
         self._build = build
         self._written: WeakKeyDictionary[Any, tuple[ModelSelect, str, list[Any]]] = WeakKeyDictionary()
 

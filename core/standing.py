@@ -17,21 +17,43 @@ MANY = 20
 """From so many rows on that are alike, one statement makes them."""
 
 
+_ACCOUNT_FACTS = Prepared(lambda value: AccountFact.select().where(AccountFact.person == value("person")))
+_MEMBERSHIPS = Prepared(lambda value: Membership.select().where(Membership.person == value("person")))
+_GRANTED = (Waiver.kind == "domain") & (Waiver.state == "granted")
+_WAIVERS = Prepared(lambda value: Waiver.select().where(Waiver.person == value("person"), _GRANTED))
+
+
 def facts_of(person: Person) -> PersonFacts:
     """Load what is known of a person."""
-    return facts_of_all([person])[person.id]
+    rows = (ask(person=person.id) for ask in (_ACCOUNT_FACTS, _MEMBERSHIPS, _WAIVERS))
+    return _facts([person], *rows)[person.id]
 
 
 def facts_of_all(people: Iterable[Person]) -> dict[int, PersonFacts]:
     """Load what is known of several people, by their ids, with three queries."""
-    by_id = {person.id: person for person in people}
+    people = list(people)
+    ids = [person.id for person in people]
+    return _facts(
+        people,
+        AccountFact.select().where(AccountFact.person.in_(ids)),
+        Membership.select().where(Membership.person.in_(ids)),
+        Waiver.select().where(Waiver.person.in_(ids), _GRANTED),
+    )
+
+
+def _facts(
+    people: Iterable[Person],
+    account_facts: Iterable[AccountFact],
+    memberships: Iterable[Membership],
+    granted: Iterable[Waiver],
+) -> dict[int, PersonFacts]:
     account: dict[int, dict[str, Fact]] = {}
     teams: dict[int, dict[str, Fact]] = {}
-    for fact in AccountFact.select().where(AccountFact.person.in_(list(by_id))):
+    for fact in account_facts:
         account.setdefault(fact.person_id, {})[fact.fact] = _fact(fact)
-    for membership in Membership.select().where(Membership.person.in_(list(by_id))):
+    for membership in memberships:
         teams.setdefault(membership.person_id, {})[membership.team] = _fact(membership)
-    waivers = _waivers(by_id)
+    waivers = _waivers(granted)
     return {
         person.id: PersonFacts(
             banned=person.banned_at is not None,
@@ -42,7 +64,7 @@ def facts_of_all(people: Iterable[Person]) -> dict[int, PersonFacts]:
             not_suspended=account.get(person.id, {}).get("not_suspended"),
             waivers=waivers.get(person.id, {}),
         )
-        for person in by_id.values()
+        for person in people
     }
 
 
@@ -50,11 +72,10 @@ def _has_account(person: Person) -> Answer:
     return Answer.YES if person.launchpad_name else Answer.NO if person.asked_at else Answer.UNKNOWN
 
 
-def _waivers(people: Iterable[int]) -> dict[int, dict[int, datetime | None]]:
+def _waivers(granted: Iterable[Waiver]) -> dict[int, dict[int, datetime | None]]:
     """Return for each of some people the domains that waivers open for them, each with its last end."""
-    granted = (Waiver.kind == "domain") & (Waiver.state == "granted")
     found: dict[int, dict[int, datetime | None]] = {}
-    for row in Waiver.select().where(Waiver.person.in_(list(people)), granted):
+    for row in granted:
         own = found.setdefault(row.person_id, {})
         ends = own.get(row.domain_id, row.ends_at)
         own[row.domain_id] = max(ends, row.ends_at) if ends and row.ends_at else None

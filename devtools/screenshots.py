@@ -130,18 +130,21 @@ def pictures(camera: Camera) -> None:
     camera.shoot("address-tested")
 
 
-def hard_pictures(camera: Camera) -> None:
-    """Take pictures of what is hard to lay out; the stack has forty domains now."""
-    person = f"long{camera.view}"
-    register(camera.stack, person, "ubuntumembers", display_name="Wolfeschlegelsteinhausenbergerdorff " * 3)
-    camera.come_as(person)
-    camera.claim("ubuntu.com")
-    longest = camera.claim(LONGEST_DOMAIN)
-    lengthen(camera.stack, person)
-    camera.shoot("home-forty", "/home")
-    camera.shoot("address-longest", longest)
-    camera.shoot("domain-longest", f"/d/{LONGEST_DOMAIN}")
-    camera.shoot("front-forty", "/")
+def hard_pictures(cameras: list[Camera]) -> None:
+    """Take pictures of what is hard to lay out: the longest names, forty domains."""
+    stack, person = cameras[0].stack, "wolfe"
+    register(stack, person, "ubuntumembers", display_name="Wolfeschlegelsteinhausenbergerdorff " * 3)
+    add_domains(stack)
+    cameras[0].come_as(person)
+    cameras[0].claim("ubuntu.com")
+    longest = cameras[0].claim(LONGEST_DOMAIN)
+    lengthen(stack, person)
+    for camera in cameras:
+        camera.come_as(person)
+        camera.shoot("home-forty", "/home")
+        camera.shoot("address-longest", longest)
+        camera.shoot("domain-longest", f"/d/{LONGEST_DOMAIN}")
+        camera.shoot("front-forty", "/")
 
 
 def register(stack: Stack, name: str, *teams: str, **fields: str) -> None:
@@ -163,9 +166,7 @@ def main() -> None:
         cameras = [Camera(browser, stack, view, folder) for view in VIEWS]
         for camera in cameras:
             pictures(camera)
-        add_domains(stack)
-        for camera in cameras:
-            hard_pictures(camera)
+        hard_pictures(cameras)
         browser.close()
 
 

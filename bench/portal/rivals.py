@@ -13,6 +13,7 @@ from peewee import JOIN, Value
 from core import runtime
 from core.database import database
 from core.models import (
+    MOST_ID,
     AccountFact,
     Alias,
     AliasRecipient,
@@ -64,7 +65,7 @@ def make_bare(settings: Settings | None = None) -> Flask:
     def home() -> str:
         token = request.headers["Authorization"]
         own = Session.token_hash == token_hash(token)
-        person = Session.select(Session, Person).join(Person).where(own).first().person
+        person = Session.select(Session, Person).join(Person).where(own)[0].person
         return render_template("bare.html", person=person, now=datetime.now(UTC), **_load(person))
 
     return app
@@ -77,22 +78,23 @@ def _load(person: Person) -> dict[str, Any]:
         .join(Domain)
         .join_from(Alias, AliasRecipient, JOIN.LEFT_OUTER, attr="row")
         .join(Recipient, JOIN.LEFT_OUTER)
-        .where(Alias.person == person, Alias.switch != Switch.GIVEN_UP, Domain.removed_at.is_null())
+        .where(Alias.person == person, Alias.id.between(0, MOST_ID))
+        .where(Alias.switch != Switch.GIVEN_UP, Domain.removed_at.is_null())
         .order_by(Alias.id, AliasRecipient.position, AliasRecipient.id)
     )
-    facts = list(AccountFact.select().where(AccountFact.person.in_([person.id])))
-    memberships = list(Membership.select().where(Membership.person.in_([person.id])))
+    facts = list(AccountFact.select().where(AccountFact.person == person))
+    memberships = list(Membership.select().where(Membership.person == person))
     granted = (Waiver.kind == "domain") & (Waiver.state == "granted")
-    waivers = list(Waiver.select().where(Waiver.person.in_([person.id]), granted))
+    waivers = list(Waiver.select().where(Waiver.person == person, granted))
     domains = list(
         Domain.select(Domain, DomainTeam.team)
         .join(DomainTeam, JOIN.LEFT_OUTER, attr="row")
         .where(Domain.removed_at.is_null())
         .order_by(Domain.id, DomainTeam.team)
     )
-    name, ids = person.launchpad_name, [domain.id for domain in domains]
+    name, served = person.launchpad_name, Domain.select(Domain.id).where(Domain.removed_at.is_null())
     others = (Alias.person != person) | Alias.person.is_null()
-    named = Alias.domain.in_(ids) & (Alias.local_part == name)
+    named = Alias.domain.in_(served) & (Alias.local_part == name)
     taken = (
         Alias.select(Alias.domain, Value(1), ErasedOwner.owner)
         .join(ErasedOwner, JOIN.LEFT_OUTER, on=ErasedOwner.alias == Alias.id)
@@ -101,7 +103,9 @@ def _load(person: Person) -> dict[str, Any]:
     kept = ReservedName.select(ReservedName.domain, Value(0), Value("")).where(
         ReservedName.local_part == name
     )
-    proven = (Recipient.person == person) & Recipient.verified_at.is_null(False)
+    proven = Recipient.select(Recipient.id).where(
+        Recipient.person == person, Recipient.verified_at.is_null(False)
+    )
     return {
         "aliases": aliases,
         "facts": facts,
@@ -109,5 +113,5 @@ def _load(person: Person) -> dict[str, Any]:
         "waivers": waivers,
         "domains": domains,
         "problems": list(taken.union_all(kept).tuples()),
-        "has_recipient": Recipient.select().where(proven).exists(),
+        "has_recipient": any(proven.limit(1)),
     }
