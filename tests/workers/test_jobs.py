@@ -19,11 +19,13 @@ from bench.relay.processes import tree
 from core import queues
 from core.audit import OPERATOR, first_fault
 from core.database import utc_now, write
+from core.domains import add_domain, verification_record
 from core.models import (
     AccountFact,
     Alias,
     AuditEntry,
     DkimKey,
+    Domain,
     Membership,
     Notice,
     Person,
@@ -331,6 +333,40 @@ def test_the_schedule_finds_a_published_key(
     until(lambda: state_of(DkimKey.get()) is State.IN_USE)
     entry = AuditEntry.get(AuditEntry.verb == "signing-key-in-use")
     assert entry.actor == "job:check_signing_keys"
+
+
+def test_the_schedule_proves_a_domain_whose_record_is_published(
+    embedded: object, run: Run, settings: Settings, outside: PretendServers, now: object
+) -> None:
+    domain = add_domain(OPERATOR, "waits.example.org", [], now)
+    outside.resolver.add(domain.name, "TXT", verification_record(domain, settings.verification_prefix))
+    run("workers.schedule")
+    run("workers")
+
+    until(lambda: Domain.get().verified_at is not None)
+    assert AuditEntry.get(AuditEntry.verb == "domain-verified").actor == "job:check_domains"
+
+
+def test_a_look_for_records_killed_in_the_middle_is_done_by_the_next_one(
+    embedded: object, run: Run, settings: Settings, outside: PretendServers, now: object
+) -> None:
+    for number in range(3):
+        domain = add_domain(OPERATOR, f"killed{number}.example.org", [], now)
+        outside.resolver.add(domain.name, "TXT", verification_record(domain, settings.verification_prefix))
+    outside.resolver.latency = 0.5
+    enqueue(settings, Job.CHECK_DOMAINS)
+    first = run("workers")
+    until(lambda: Domain.select().where(Domain.verified_at.is_null(False)).count() >= 1)
+    kill_with_its_job(first)
+    outside.resolver.latency = 0
+    with broker(settings) as connection:
+        connection.flushall()
+    enqueue(settings, Job.CHECK_DOMAINS)
+    run("workers")
+
+    until(lambda: Domain.select().where(Domain.verified_at.is_null(False)).count() == 3)
+    assert AuditEntry.select().where(AuditEntry.verb == "domain-verified").count() == 3
+    assert first_fault() is None
 
 
 def test_a_look_for_keys_killed_in_the_middle_is_done_by_the_next_one(
