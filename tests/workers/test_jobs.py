@@ -196,6 +196,7 @@ def test_a_member_who_left_loses_the_address_by_the_jobs_alone(
     Alias.update(grace_until=utc_now()).execute()
     enqueue(settings, Job.KEEP_UP)
     until(lambda: Alias.get().entitlement == Entitlement.ENDED)
+    assert Notice.select().where(Notice.kind == "daily").count() == 1
 
 
 def test_a_schedule_that_starts_makes_up_for_every_run_that_was_missed(
