@@ -98,7 +98,8 @@ def verify(settings: Settings, names: tuple[str, ...], everything: bool) -> None
 def _chosen(names: tuple[str, ...], everything: bool) -> list[Domain]:
     if everything:
         return list(Domain.select().where(Domain.verified_at.is_null(), Domain.removed_at.is_null()))
-    rows = {row.name: row for row in Domain.select().where(Domain.name.in_([n.lower() for n in names]))}
+    named = Domain.select().where(Domain.name.in_([n.lower() for n in names]), Domain.removed_at.is_null())
+    rows = {row.name: row for row in named}
     unknown = [name for name in names if name.lower() not in rows]
     if unknown:
         raise click.ClickException(f"Not added yet: {', '.join(unknown)}. Use `waypost domain add` first.")

@@ -117,7 +117,7 @@ def test_one_form_adds_a_domain_with_all_that_belongs_to_it(
     kept = ReservedName.select().where(ReservedName.domain == row)
     assert {each.local_part for each in kept} == {"press", "board"}
     assert not row.waits_for_admin  # the helper has a proven mailbox
-    assert verbs_of(row) == ["domain-added", "domain-reserved-names"]
+    assert verbs_of(row) == ["domain-added", "domain-reserved-names", "domain-has-admin"]
     shown = admin.get(page)
     assert faults_of(shown.page) == []
     assert helper.name in shown.text

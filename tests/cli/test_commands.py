@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,12 @@ import pytest
 from core.audit import OPERATOR
 from core.models import Alias, AuditEntry, Domain, Person, RoleGrant, Session
 from core.people import SignIn, sign_in
+from core.roles import Role
 from core.settings import Settings
 from core.sync import ask_about
 from devtools.servers import PretendServers
 from tests.cli.conftest import Waypost
-from tests.support.arrange import UNKNOWN, make_alias, make_domain, make_recipient
+from tests.support.arrange import UNKNOWN, claimed_id, make_admin, make_alias, make_domain, make_recipient
 
 
 def signed_in(outside: PretendServers, settings: Settings, name: str, now: object) -> Person:
@@ -212,3 +214,24 @@ def test_the_token_of_a_record_that_is_there_can_be_kept(waypost: Waypost) -> No
     assert added.stdout == 'proj.example TXT "waypost-site-verification=Kept-from_before"\n'
     assert senseless.returncode != 0
     assert Domain.select().count() == 1
+
+
+def test_roles_are_listed_and_taken(waypost: Waypost, now: datetime) -> None:
+    domain = make_domain(now)
+    make_admin(now, "kaia", Role.DOMAIN_ADMIN, domain)
+    assert (
+        "Members of some-admins are auditor."
+        in waypost("admin", "grant-team", "some-admins", "--role", "auditor", "--yes").stdout
+    )
+    assert "already" in waypost("admin", "grant-team", "some-admins", "--role", "auditor", "--yes").stdout
+
+    by_person, by_team = waypost("admin", "list").stdout.splitlines()
+    assert by_person.split("\t")[1:] == ["domain_admin of proj.example", claimed_id("kaia")]
+    assert by_team.split("\t")[1:] == ["auditor", "some-admins"]
+
+    assert waypost("admin", "revoke", by_person.split("\t")[0]).returncode == 0
+    assert waypost("admin", "revoke", "--team", by_team.split("\t")[0].split()[1]).returncode == 0
+    assert waypost("admin", "list").stdout == ""
+    again = waypost("admin", "revoke", by_person.split("\t")[0])
+    assert again.returncode == 1
+    assert "There is no such role." in again.stderr

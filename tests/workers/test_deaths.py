@@ -11,7 +11,17 @@ from rq.serializers import JSONSerializer
 from core import queues
 from core.audit import OPERATOR, first_fault
 from core.database import utc_now
-from core.models import AuditEntry, DkimKey, Membership, Notice, Person, Problem, TeamReading
+from core.domains import add_domain, verification_record
+from core.models import (
+    AuditEntry,
+    DkimKey,
+    Domain,
+    Membership,
+    Notice,
+    Person,
+    Problem,
+    TeamReading,
+)
 from core.queues import QUEUES, Job, broker, enqueue, failed_jobs, job_id, wait_for_broker
 from core.settings import Settings
 from core.signing_keys import create_key
@@ -218,3 +228,25 @@ def test_a_job_that_ended_well_does_not_fail_afterwards(
         until(lambda: connection.zcard(queue.started_job_registry.key) == 0)
     assert failed_jobs(settings) == []
     assert Problem.select().count() == 0
+
+
+def test_a_look_for_records_killed_in_the_middle_is_done_by_the_next_one(
+    embedded: object, run: Run, settings: Settings, outside: PretendServers, now: object
+) -> None:
+    for number in range(3):
+        domain = add_domain(OPERATOR, f"killed{number}.example.org", [], now)
+        outside.resolver.add(domain.name, "TXT", verification_record(domain, settings.verification_prefix))
+    outside.resolver.latency = 0.5
+    enqueue(settings, Job.CHECK_DOMAINS)
+    first = run("workers")
+    until(lambda: Domain.select().where(Domain.verified_at.is_null(False)).count() >= 1)
+    kill_with_its_job(first)
+    outside.resolver.latency = 0
+    with broker(settings) as connection:
+        connection.flushall()
+    enqueue(settings, Job.CHECK_DOMAINS)
+    run("workers")
+
+    until(lambda: Domain.select().where(Domain.verified_at.is_null(False)).count() == 3)
+    assert AuditEntry.select().where(AuditEntry.verb == "domain-verified").count() == 3
+    assert first_fault() is None

@@ -9,7 +9,18 @@ from rq.serializers import JSONSerializer
 
 from core.audit import OPERATOR
 from core.database import utc_now, write
-from core.models import AccountFact, Alias, AuditEntry, DkimKey, Membership, Notice, Person, TeamReading
+from core.domains import add_domain, verification_record
+from core.models import (
+    AccountFact,
+    Alias,
+    AuditEntry,
+    DkimKey,
+    Domain,
+    Membership,
+    Notice,
+    Person,
+    TeamReading,
+)
 from core.notices import tell_ops
 from core.queues import QUEUES, Job, broker, enqueue, job_id, wake_outbox
 from core.routing import Entitlement
@@ -161,3 +172,15 @@ def test_the_schedule_finds_a_published_key(
     until(lambda: state_of(DkimKey.get()) is State.IN_USE)
     entry = AuditEntry.get(AuditEntry.verb == "signing-key-in-use")
     assert entry.actor == "job:check_signing_keys"
+
+
+def test_the_schedule_proves_a_domain_whose_record_is_published(
+    embedded: object, run: Run, settings: Settings, outside: PretendServers, now: object
+) -> None:
+    domain = add_domain(OPERATOR, "waits.example.org", [], now)
+    outside.resolver.add(domain.name, "TXT", verification_record(domain, settings.verification_prefix))
+    run("workers.schedule")
+    run("workers")
+
+    until(lambda: Domain.get().verified_at is not None)
+    assert AuditEntry.get(AuditEntry.verb == "domain-verified").actor == "job:check_domains"
