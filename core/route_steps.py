@@ -1,5 +1,6 @@
 """What `core.routing` asked on its way to a route, and what it was told: the why of an answer."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -114,23 +115,29 @@ class MailHosts:
     names: tuple[str, ...] = field(default=())
 
 
-FEW = 5
-"""So many domains of recipients are looked up in DNS, since somebody waits."""
+FEW, SECONDS = 5, 4.0
+"""So many domains of recipients are looked up in DNS, and so long in all, since somebody waits."""
 
 
 def hosts_of(resolver: dns.resolver.Resolver, recipients: Sequence[str]) -> dict[str, MailHosts]:
-    """Ask DNS about the domains of some recipients, of the first few; network work, as `mail_hosts`."""
+    """Ask DNS about the domains of some recipients, of the first few; network work of 4 s at most."""
+    end = time.monotonic() + SECONDS
     domains = {recipient: parse_address(recipient).domain for recipient in recipients}
-    few = {domain: mail_hosts(resolver, domain) for domain in list(dict.fromkeys(domains.values()))[:FEW]}
-    return {recipient: few[domain] for recipient, domain in domains.items() if domain in few}
+    few = list(dict.fromkeys(domains.values()))[:FEW]
+    found = {domain: mail_hosts(resolver, domain, end - time.monotonic()) for domain in few}
+    return {recipient: found[domain] for recipient, domain in domains.items() if domain in found}
 
 
-def mail_hosts(resolver: dns.resolver.Resolver, domain: str) -> MailHosts:
-    """Ask DNS where a domain takes mail; network work, with the resolver's own time limit."""
+def mail_hosts(resolver: dns.resolver.Resolver, domain: str, seconds: float = SECONDS) -> MailHosts:
+    """Ask DNS where a domain takes mail; network work, of so many seconds at most."""
+    end = time.monotonic() + seconds
+    if seconds <= 0:
+        return MailHosts(domain, Hosts.UNKNOWN)
     try:
-        records = sorted((row.preference, row.exchange) for row in resolver.resolve(domain, "MX"))
+        answer = resolver.resolve(domain, "MX", lifetime=seconds)
+        records = sorted((row.preference, row.exchange) for row in answer)
     except dns.resolver.NoAnswer:
-        return _own_address(resolver, domain)
+        return _own_address(resolver, domain, end)
     except dns.resolver.NXDOMAIN:
         return MailHosts(domain, Hosts.NONE)
     except dns.exception.DNSException:
@@ -141,11 +148,11 @@ def mail_hosts(resolver: dns.resolver.Resolver, domain: str) -> MailHosts:
     return MailHosts(domain, Hosts.MX, names)
 
 
-def _own_address(resolver: dns.resolver.Resolver, domain: str) -> MailHosts:
+def _own_address(resolver: dns.resolver.Resolver, domain: str, end: float) -> MailHosts:
     outcome = Hosts.NONE
     for kind in ("A", "AAAA"):
         try:
-            resolver.resolve(domain, kind)
+            resolver.resolve(domain, kind, lifetime=max(0.1, end - time.monotonic()))
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             continue
         except dns.exception.DNSException:

@@ -1,10 +1,12 @@
 """core.route_steps"""
 
+import time
 from collections.abc import Iterator
 
 import dns.resolver
 import pytest
 
+from core import route_steps
 from core.addresses import parse_address
 from core.alias_table import open_alias_table
 from core.domains import make_resolver
@@ -112,3 +114,18 @@ def test_each_domain_is_asked_about_once_and_few_of_them(resolver):
 
     assert len(found) == 9 + 4
     assert found["8@two.example"].outcome is Hosts.MX
+
+
+def test_somebody_who_waits_waits_no_longer_than_said(pretend, resolver, monkeypatch):
+    monkeypatch.setattr(route_steps, "SECONDS", 0.5)
+    for n in range(5):
+        pretend.trouble(f"silent{n}.example", "timeout")
+    try:
+        started = time.monotonic()
+        found = hosts_of(resolver, [f"x@silent{n}.example" for n in range(5)])
+        took = time.monotonic() - started
+    finally:
+        pretend.heal()
+
+    assert {one.outcome for one in found.values()} == {Hosts.UNKNOWN}
+    assert took < 20  # five resolvers' own limits would be 25 s and more
