@@ -58,7 +58,7 @@ def resolve_names(names: NameDirectory, deadline: Deadline, now: datetime) -> in
         with ThreadPoolExecutor(AT_ONCE) as pool:
             asked = [(one, pool.submit(names.identify, one.launchpad_name, deadline)) for one in some]
             for one, reading in asked:
-                _note(one.id, one.launchpad_name, reading.result(), now)
+                _note(one.alias_id, one.launchpad_name, reading.result(), now)
     with connection():
         return int(Reservation.select().where(Reservation.state.in_(UNDECIDED)).count())
 
@@ -70,11 +70,11 @@ def _to_ask(after: int, now: datetime) -> list[Reservation]:
         return list(query.order_by(Reservation.id).limit(BATCH))
 
 
-def _note(reservation_id: int, name: str, reading: IdentityReading, now: datetime) -> None:
+def _note(alias_id: int, name: str, reading: IdentityReading, now: datetime) -> None:
     """Write one answer down; nothing when the address was taken over, or looked up, meanwhile."""
     with connection(), write():
-        row = _locked(Reservation.id == reservation_id)
-        if row is None or row.state not in UNDECIDED:
+        row = _locked(Reservation.alias == alias_id)
+        if row is None or row.state not in UNDECIDED or row.launchpad_name != name:
             return
         state, alias = _state(row, reading), row.alias
         row.state, row.asked_at = state, now

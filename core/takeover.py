@@ -133,9 +133,9 @@ def give(actor: Actor, alias_id: int, person_id: int, now: datetime) -> Alias:
 
 
 def code_key(row: Reservation) -> str:
-    """Return the unique key of the mail with the reservation's present code."""
+    """Return the unique key of the mail with the present code: by the alias, whose id is not given again."""
     sent_at = int(row.code_sent_at.timestamp()) if row.code_sent_at is not None else 0
-    return f"{CODE}:{row.id}:{sent_at}"
+    return f"{CODE}:{row.alias_id}:{sent_at}"
 
 
 def code_of(row: Reservation, secret_key: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from core.audit import OPERATOR, first_fault
-from core.database import write
+from core.database import connection, write
 from core.directories import Deadline, IdentityReading
 from core.facts import Answer
 from core.models import Alias, AuditEntry, Domain, Recipient, Reservation
@@ -107,8 +107,6 @@ def test_an_answer_that_comes_after_the_address_is_gone_changes_nothing(domain, 
 
     class Slow(SaidNames):
         def identify(self, name, deadline):
-            from core.database import connection
-
             with connection():
                 drop(OPERATOR, alias.id, now)
             return yes("ada")
@@ -116,6 +114,24 @@ def test_an_answer_that_comes_after_the_address_is_gone_changes_nothing(domain, 
     resolve_names(Slow(), PATIENCE, now)
 
     assert not Alias.select().exists()
+
+
+def test_an_answer_is_never_taken_for_another_address(domain, now):
+    """The row that was asked for is gone meanwhile, and another one has its id on SQLite."""
+    alias = make_kept(domain, now, "ada", "ada", found=False)
+
+    class Slow(SaidNames):
+        def identify(self, name, deadline):
+            with connection():
+                if name == "ada":
+                    drop(OPERATOR, alias.id, now)
+                    make_kept(domain, now, "eve", "eve", found=False)
+            return yes("ada") if name == "ada" else IdentityReading(Answer.UNKNOWN)
+
+    resolve_names(Slow(), PATIENCE, now)
+
+    assert Alias.get().local_part == "eve"
+    assert Alias.get().reserved_subject is None
 
 
 def test_all_names_are_asked_in_batches_until_the_time_is_over(domain, now, monkeypatch):

@@ -239,6 +239,18 @@ def test_a_code_goes_to_the_first_recipient_and_proves_the_owner_once(kept, ada,
     assert write_letter(Notice.get(Notice.kind == CODE), settings, now) is None
 
 
+def test_the_next_address_gets_its_code_in_the_same_second(kept, ada, domain, settings, now):
+    """Rows of reservations are deleted, and SQLite gives their ids again."""
+    send_code(ada.id, kept.id, now)
+    enter_code(ada.id, kept.id, sent_code(settings), settings.secret_key, now)
+    second = make_kept(domain, now, "second", "ada", "ada@other.example.net")
+
+    send_code(ada.id, second.id, now)
+
+    told = [row.recipient.address for row in Notice.select().where(Notice.kind == CODE).order_by(Notice.id)]
+    assert told == ["ada@old.example.net", "ada@other.example.net"]
+
+
 def test_a_code_ends_after_an_hour(kept, ada, settings, now):
     send_code(ada.id, kept.id, now)
     code = sent_code(settings)
