@@ -205,6 +205,7 @@ def address_page(view: AliasView, status: int = 200, **said: object) -> tuple[st
     """
     context = {
         "view": view,
+        "keeps_test": htmx and "/test/" in (htmx.current_url or ""),
         "uses": _uses(view),
         "refusals": refusals_of(view.recipients, (utc_now() - COUNTED).date()),
         "history": history_of(view.alias),

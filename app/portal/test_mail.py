@@ -1,6 +1,6 @@
 """The test mail of the address page: sent along the whole path, each real step shown while it is made."""
 
-from flask import make_response, request, url_for
+from flask import Response, make_response, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user, login_required
 
@@ -42,7 +42,9 @@ def send_test(alias_id: int) -> Page:
         )
         return response
     if htmx:
-        return part("portal/_test_mail.html", view=view, test_refused=refused), 429
+        html = part("portal/_test_mail.html", view=view, test_refused=refused)
+        page = url_for("portal.address", alias_id=alias_id)
+        return Response(html, 429, headers={"HX-Replace-Url": page})
     return address_page(view, test_refused=refused, status=429)
 
 

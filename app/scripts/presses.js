@@ -51,6 +51,7 @@
     unsay();
     const said = document.getElementById('unsent').content.firstElementChild.cloneNode(true);
     said.dataset.unsent = '';
+    said.setAttribute('role', 'alert');
     document.getElementById('main').prepend(said);
     if (verb === 'get') {
       setTimeout(() => htmx.trigger(elt, 'again'), 3000);

@@ -60,6 +60,7 @@ def test_a_row_that_is_not_entitled_says_what_fails_and_where_to_mend_it(
 ) -> None:
     row = row_of(client.sign_in(member.name), "kubuntu.org")
 
+    assert row.one("p", class_="address").text == f"{member.name}@kubuntu.org"  # the name they would get
     assert "not entitled You are not a member of kubuntu-members" in row.text
     team, waiver = row.one("div", class_="why").all("a")
     assert team["href"].endswith("/~kubuntu-members")
