@@ -13,6 +13,7 @@ from app.admin import (
     names,
     overview,
     people,
+    role_addresses,
     roles,
     waivers,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "names",
     "overview",
     "people",
+    "role_addresses",
     "roles",
     "waivers",
 ]
