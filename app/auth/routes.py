@@ -17,12 +17,13 @@ from app.auth.refusal import OpenIDRefused, Refusal
 from app.auth.user import SignedIn
 from app.errors import PAGES, ErrorPage
 from app.extensions import csrf, directory, settings
-from app.navigation import is_signed_in, safe_next
+from app.navigation import is_signed_in, know_admin, safe_next
 from core.database import utc_now
 from core.directories import Deadline
 from core.openid_state import StashFull, stash_answer, take_answer
 from core.people import SignIn, SignInRefused, sign_in
 from core.queues import Job, enqueue, wake_outbox
+from core.roles import authority_of
 from core.sessions import end_session, find_session
 from core.sync import ask_about, ask_about_earlier_names
 
@@ -246,6 +247,7 @@ def _let_in(arrival: SignIn, deadline: Deadline, target: str) -> Response:
     found = find_session(token, now)
     if found is not None:
         login_user(SignedIn(found, token))
+        know_admin(bool(authority_of(found.person, settings.admins, now).roles))
     if not reading.complete:
         log.warning("directory unclear at sign-in", person=person.id, why=reading.account.why)
         enqueue(settings, Job.SYNC_PERSON, person.id)

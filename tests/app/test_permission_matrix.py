@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app import create_app
@@ -26,6 +25,7 @@ from core.role_addresses import make as make_role_address
 from core.roles import Role, grant, grant_to_team
 from core.sessions import open_session
 from core.settings import Settings
+from tests.app.inside import browser_of
 from tests.support.arrange import ISSUER, make_admin, make_alias, make_domain, make_member, make_waiver
 
 NOBODY = "nobody"
@@ -265,9 +265,10 @@ def _state(world: World) -> object:
 def try_it(world: World, route: str, who: str, authenticated_ago: timedelta) -> TestResponse:
     """Use a route as somebody, who gave their password so long ago."""
     method, endpoint = route.split()
-    client = world.app.test_client()
-    if who != NOBODY:
-        _sign_in(world, client, world.people[who], authenticated_ago)
+    if who == NOBODY:
+        client = world.app.test_client()
+    else:
+        client = browser_of(world.app, world.people[who], utc_now() - authenticated_ago)
     rule = next(rule for rule in world.app.url_map.iter_rules(endpoint) if method in (rule.methods or ()))
     with world.app.test_request_context():
         path = world.app.url_map.bind("").build(
@@ -282,13 +283,6 @@ def try_it(world: World, route: str, who: str, authenticated_ago: timedelta) -> 
 def _argument(world: World, endpoint: str, name: str) -> object:
     role_address = name == "alias_id" and "role_" in endpoint
     return world.arguments["role_alias_id" if role_address else name]
-
-
-def _sign_in(world: World, client: FlaskClient, person: Person, ago: timedelta) -> None:
-    with connection(), write():
-        token = open_session(person, utc_now(), utc_now() - ago)
-    with client.session_transaction() as cookie:
-        cookie["_user_id"] = token
 
 
 def answer_of(response: TestResponse) -> str:
