@@ -22,6 +22,7 @@ PAGES = frozenset(
     | {"admin.imports", "admin.import_run", "admin.waiting", "admin.kept_address"}
     | {"admin.names", "admin.look_alikes", "admin.people", "admin.person", "admin.move"}
     | {"admin.failing", "admin.bulk", "admin.bulk_run", "admin.first_admin"}
+    | {"portal.role_address", "admin.role_addresses", "admin.role_address"}
 )
 """The endpoints to which a sign-in may lead back."""
 

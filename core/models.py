@@ -222,10 +222,16 @@ class Alias(Recorded, Table):
     """The identity that may take a reserved address over."""
     looks_like = CharField(64, null=True, index=True)
     """The reserved name for which it may be taken, until an admin has looked (`core.reserved`)."""
+    shared = BooleanField(default=False, index=True)
+    """Whether it is a role address with several owners (`core.role_addresses`)."""
     created_at = UtcDateTimeField()
 
     class Meta:
-        indexes = ((("domain", "local_part"), True), (("reserved_issuer", "reserved_subject"), False))
+        indexes = (
+            (("domain", "local_part"), True),
+            (("reserved_issuer", "reserved_subject"), False),
+            (("domain", "person"), False),
+        )
 
     @property
     def text(self) -> str:
@@ -251,8 +257,17 @@ class AliasOwner(Table):
     """One of the several owners of a role address."""
 
     id = AutoField()
+    alias_id: int
+    person_id: int
+
     alias = ForeignKeyField(Alias, backref="owners", on_delete="CASCADE")  # type: ignore[assignment]
     person = ForeignKeyField(Person, on_delete="CASCADE")
+    entitlement = CharField(10, default=Entitlement.ENTITLED)
+    """Of this owner alone: when it ends, they are taken out."""
+    grace_until = UtcDateTimeField(null=True)
+    grace_told = IntegerField(null=True)
+    hold = CharField(10, default=Hold.NONE)
+    """While they are banned or suspended, its mail does not go to them."""
 
     class Meta:
         indexes = ((("alias", "person"), True),)

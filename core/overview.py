@@ -142,10 +142,16 @@ def overview_of(person: Person, now: datetime, record_secret: str | None = None)
     return Overview(
         sorted(rows, key=_rank),
         failing_among(views),
-        any(_PROVEN(person=person.id)),
+        _has_proven_one(person, views) or any(_PROVEN(person=person.id)),
         suggested_recipient(person, names.values()),
         offers,
     )
+
+
+def _has_proven_one(person: Person, views: Sequence[AliasView]) -> bool:
+    """Whether a proven recipient of theirs is seen behind one of their aliases, without another query."""
+    behind = (row.recipient for view in views for row in view.rows)
+    return any(one.person_id == person.id and one.verified_at is not None for one in behind)
 
 
 _ANSWERS = [Answer.YES, Answer.UNKNOWN, Answer.NO]

@@ -16,6 +16,7 @@ from app.admin import (
     names,
     overview,
     people,
+    role_addresses,
     roles,
     waivers,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "names",
     "overview",
     "people",
+    "role_addresses",
     "roles",
     "waivers",
 ]

@@ -27,6 +27,7 @@ MENU = (
     ("admin.waivers", _("Waivers"), READERS),
     ("admin.domains", _("Domains"), READERS),
     ("admin.people", _("People"), READERS),
+    ("admin.role_addresses", _("Role addresses"), READERS),
     ("admin.names", _("Reserved names"), READERS),
     ("admin.held", _("Held readings"), OF_THE_PROJECT),
     ("admin.freed", _("Freed names"), OF_THE_PROJECT),

@@ -16,7 +16,7 @@ from core.facts import Answer
 from core.fresh import enter_code, send_code
 from core.letters import Letter, write_letter, write_test_mail
 from core.lifecycle import Event
-from core.models import Alias, DkimKey, Domain, Notice, Person, Recipient, Session, Waiver
+from core.models import Alias, AliasOwner, DkimKey, Domain, Notice, Person, Recipient, Session, Waiver
 from core.notices import tell_admins, tell_goodbye, tell_ops, tell_owner, tell_person, tell_recipient
 from core.problems import report
 from core.recipients import add_recipient, resend_proof, verify_recipient
@@ -94,14 +94,17 @@ def parse(letter: Letter | None) -> EmailMessage:
 
 OF_AN_ACCOUNT = (
     *("waiver-asked", "waiver-granted", "waiver-refused", "waiver-ends"),
-    *("sign-in-code", "takeover-code", "account-deleted"),
+    *("sign-in-code", "takeover-code", "account-deleted", "role-address-ends"),
 )
 
 OF_THE_SERVICE = ("problems", "daily", "relay-refused", "signing-key-in-use", "signing-key-missing")
 
 OF_A_DOMAIN = ("domain-record-missing", "domain-closed")
 
-OF_ADMINS = ("address-held", "address-lifted", "address-ended", "address-moved-away", "address-moved-here")
+OF_ADMINS = (
+    *("address-held", "address-lifted", "address-ended", "address-moved-away", "address-moved-here"),
+    *("role-address-owner", "role-address-left", "role-address-empty"),
+)
 """What admins did to an address."""
 
 NOTICES = [
@@ -114,7 +117,6 @@ NOTICES = [
     "taken-over",
     *("recipients-changed", "recipient-removed"),
     *OF_ADMINS,
-    "daily",
     *Event,
 ]
 
@@ -152,6 +154,10 @@ def tell_of_an_account(kind: str, ada: Person, alias: Alias, now: datetime) -> N
         send_takeover_code(ada.id, make_kept(alias.domain, now, "kept", "ada").id, now)
     elif kind == "account-deleted":
         tell_goodbye(["ada@home.example.net"], now)
+    elif kind == "role-address-ends":
+        until = later(now, days=10)
+        AliasOwner.create(alias=alias, person=ada, grace_until=until)
+        tell_person(ada, kind, {"alias": alias.id, "until": int(until.timestamp())}, "key", now)
     elif kind == "waiver-ends":
         until = later(now, days=10)
         waiver = make_waiver(ada, alias.domain, now, state="granted", ends_at=until)
