@@ -8,6 +8,7 @@ from app import (
     auth,
     errors,
     extensions,
+    language,
     limits,
     portal,
     presentation,
@@ -36,6 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["waypost_settings"] = settings
     security.configure(app, settings)
     extensions.init_app(app)
+    language.init_app(app)
     presentation.init_app(app, settings, theme)
     app.register_blueprint(public.blueprint)
     app.register_blueprint(auth.blueprint)

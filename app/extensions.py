@@ -1,12 +1,10 @@
 """Flask's extensions and the database connection of a request."""
 
-from functools import cache
-
 from flask import Flask, request
-from flask_babel import Babel
 from flask_htmx import HTMX
-from flask_login import LoginManager, current_user
+from flask_login import LoginManager
 from flask_wtf import CSRFProtect
+from structlog.contextvars import clear_contextvars
 from werkzeug.local import LocalProxy
 
 from app.theme import Theme
@@ -18,7 +16,6 @@ from core.settings import Settings
 login_manager = LoginManager()
 csrf = CSRFProtect()
 htmx = HTMX()
-babel = Babel()
 
 
 def _current_settings() -> Settings:
@@ -58,27 +55,15 @@ directory: Directory = LocalProxy(_current_directory)  # type: ignore[assignment
 """Where this portal asks about people."""
 
 
-def _locale() -> str:
-    """The language of the page: what the person's account says, where its words are there; else English."""
-    wanted = current_user.person.language if current_user.is_authenticated else "en"
-    return wanted if wanted in languages() else "en"
-
-
-@cache
-def languages() -> dict[str, str]:
-    """The languages whose catalogue is there, each with its own name for itself.
-
-    Looked up once a process, since it reads the disk.
-    """
-    return {str(locale): str(locale.display_name) for locale in babel.list_translations()}
-
-
 def init_app(app: Flask) -> None:
     """Bind the extensions, and give each request one database connection."""
     csrf.init_app(app)
     htmx.init_app(app)
-    babel.init_app(app, locale_selector=_locale)
     login_manager.init_app(app)
+
+    @app.before_request
+    def begin_log() -> None:
+        clear_contextvars()  # a thread answers many people
 
     @app.before_request
     def open_database() -> None:

@@ -66,6 +66,8 @@ MAIL = Limit("mail", "30 per hour; 100 per day", person)
 CODE = Limit("code", "20 per hour", person)
 DIRECTORY = Limit("directory", "10 per minute", person)
 REQUESTS = Limit("requests", "10 per hour; 20 per day", person)
+CHANGES = Limit("changes", "300 per hour", person)
+"""Generous: each change leaves an entry in the history, and no more than that."""
 EXPORT = Limit("export", "10 per hour", person)
 LOOKUP = Limit("lookup", "60 per minute", person)
 
@@ -84,6 +86,13 @@ LIMITS: Mapping[str, Limit] = {
     "portal.remove_recipient": MAIL,
     "portal.resend": MAIL,
     "portal.send_test": MAIL,
+    "portal.verify_now": MAIL,
+    "portal.move_recipient": CHANGES,
+    "portal.set_order": CHANGES,
+    "portal.set_keeps_tag": CHANGES,
+    "portal.set_label": CHANGES,
+    "portal.switch": CHANGES,
+    "portal.give_up": CHANGES,
     "account.export": EXPORT,
     "account.delete": MAIL,
     "waivers.ask": REQUESTS,
@@ -94,9 +103,7 @@ LIMITS: Mapping[str, Limit] = {
 """By endpoint. A test holds that every endpoint that takes a form is here or in `FREE`."""
 
 FREE = frozenset(
-    {"auth.sign_out"}
-    | {"portal.move_recipient", "portal.set_order", "portal.set_keeps_tag", "portal.set_label"}
-    | {"portal.switch", "portal.give_up", "portal.verify_now"}
+    {"auth.sign_out", "public.choose_language"}
     | {"account.choose_language", "account.choose_notices", "account.end_session", "account.end_sessions"}
     | {"admin.grant_waiver", "admin.refuse_waiver", "admin.end_waiver", "admin.audit_values"}
     | {"admin.confirm_team", "admin.discard_team", "admin.confirm_accounts", "admin.discard_accounts"}

@@ -1,6 +1,7 @@
 """Where a person may be sent: only to our own pages, whatever the request says."""
 
 import re
+from collections.abc import Set
 from urllib.parse import urlsplit
 
 from flask import Response, current_app, redirect, request, session, url_for
@@ -19,10 +20,13 @@ PAGES = frozenset(
 )
 """The endpoints to which a sign-in may lead back."""
 
+LANGUAGE_PAGES = PAGES | {"auth.sign_in"}
+"""The endpoints to which the choice of a language may lead back."""
+
 MAX_NEXT = 400  # characters; several must fit into one cookie
 
 
-def safe_next(target: str | None) -> str | None:
+def safe_next(target: str | None, pages: Set[str] = PAGES) -> str | None:
     """Return `target` when it is one of our own pages, with its query; None otherwise.
 
     It must begin with exactly one slash and hold nothing that a browser would read another way.
@@ -34,16 +38,22 @@ def safe_next(target: str | None) -> str | None:
         endpoint, _ = current_app.url_map.bind("").match(parts.path, method="GET")
     except HTTPException:
         return None
-    return target if endpoint in PAGES and "//" not in parts.path and "%" not in parts.path else None
+    return target if endpoint in pages and "//" not in parts.path and "%" not in parts.path else None
 
 
-def current_page() -> str | None:
+def current_page(pages: Set[str] = PAGES) -> str | None:
     """Return the page to come back to: the one that is open, not the fragment that it asked for."""
     if not htmx:
-        return safe_next(request.full_path.removesuffix("?")) if request.method == "GET" else None
+        return safe_next(request.full_path.removesuffix("?"), pages) if request.method == "GET" else None
     own = settings.public_url
     url = htmx.current_url or ""
-    return safe_next(url.removeprefix(own)) if url.startswith(own) else None
+    return safe_next(url.removeprefix(own), pages) if url.startswith(own) else None
+
+
+def page_for_language() -> str | None:
+    """Return the page to come back to after a choice of language; what leads elsewhere is left out."""
+    page, target = current_page(LANGUAGE_PAGES), request.args.get("next")
+    return request.path if page and target and not safe_next(target) else page
 
 
 def go(target: str) -> Response:

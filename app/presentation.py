@@ -13,9 +13,11 @@ from flask_babel import gettext as _
 from markupsafe import Markup, escape
 
 from app.extensions import settings
+from app.navigation import page_for_language
 from app.theme import File, Theme
 from core.database import utc_now
 from core.settings import Settings
+from core.translation import ToldError
 
 STATIC = Path(__file__).parent / "static"
 
@@ -24,6 +26,7 @@ def init_app(app: Flask, own: Settings, theme: Theme) -> None:
     """Give the templates their helpers."""
     app.extensions["waypost_theme"] = theme
     app.jinja_env.globals.update(asset=asset, theme=theme, theme_file=theme_file)
+    app.jinja_env.globals.update(page_for_language=page_for_language)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters["moment"] = moment
     app.jinja_env.filters["ago"] = ago
@@ -47,6 +50,11 @@ def directory_name() -> str:
     return "Launchpad" if settings.directory == "launchpad" else _("the member list")
 
 
+def told(error: ToldError) -> str:
+    """Say in the page's language what an error of the core tells a person."""
+    return _(error.text, **error.values)
+
+
 def asset(name: str) -> str:
     """Return the address of a static file; it changes with the content, so it can be cached for good."""
     return url_for("static", filename=name, v=_version(name))
@@ -64,15 +72,20 @@ def _version(name: str) -> str:
 
 def moment(value: datetime) -> Markup:
     """Show a time as `<time>` in UTC; a script (`app/scripts/times.js`) shows it in the browser's zone."""
-    text = format_datetime(value, "d MMM yyyy HH:mm") + " UTC"
+    text = format_datetime(value, f"{_day_pattern()} HH:mm") + " UTC"
     return Markup('<time datetime="{}" data-zone="moment">{}</time>').format(value.isoformat(), text)
 
 
 def day(value: date) -> Markup:
     """Show a day as `<time>`; that of a time as the browser's zone has it."""
     zone = Markup(' data-zone="day"') if isinstance(value, datetime) else ""
-    text = format_date(value, "d MMM yyyy")
+    text = format_date(value, _day_pattern())
     return Markup('<time datetime="{}"{}>{}</time>').format(value.isoformat(), zone, text)
+
+
+def _day_pattern() -> str:
+    """Return how the page's language writes a day (Unicode TS 35), as `app/scripts/times.js` does."""
+    return {"en": "d MMM yyyy", "ja": "y年M月d日"}.get(str(get_locale()), "d MMM y")
 
 
 def ahead(value: datetime) -> Markup:

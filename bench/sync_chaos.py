@@ -33,9 +33,12 @@ from core import database, queues, runtime
 from core.aliases import ClaimRefused, claim
 from core.audit import first_fault
 from core.database import utc_now
+from core.directories import Deadline
+from core.directories.launchpad import Launchpad
 from core.models import Domain, Person, TeamSync
 from core.queues import QUEUES, Job, broker, enqueue, wait_for_broker
 from core.settings import Settings
+from core.sync import sync_people
 from devtools.faults import FaultKind
 from devtools.launchpad import PretendLaunchpad
 from devtools.people import big_world
@@ -43,6 +46,8 @@ from tests.support.environment import environment_of
 from tests.support.postgres import PostgresServer, find_binaries
 
 WORKERS = 2
+TARGETS = [*(f"worker{number}" for number in range(WORKERS)), "broker", "database"]
+KILLED = 0.5  # chance of a kill after each sync; every target has its turn before one comes again
 PATIENCE = 180.0  # seconds until everything must have settled
 FAULTS = [kind for kind in FaultKind if kind is not FaultKind.HANG]
 
@@ -60,6 +65,7 @@ class Run:
         self.settings = _settings(postgres.create(name), self.launchpad.url, self._folder)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.kills: dict[str, int] = {}
+        self._targets: list[str] = []
         self.syncs = 0
 
     def live(self) -> Outcome:
@@ -71,8 +77,9 @@ class Run:
         try:
             for name in ("broker", *(f"worker{number}" for number in range(WORKERS))):
                 self._start(name)
-            enqueue(self.settings, Job.SYNC_PEOPLE)  # everything is known of everybody when the weeks begin
-            self._wait_for_idle()
+            # everything is known of everybody when the weeks begin
+            launchpad = Launchpad(self.launchpad.url, "chaos")
+            assert sync_people(launchpad, range(1, PEOPLE + 1), Deadline(60), utc_now()) == []
             self._settle()
             for happen, later in WEEKS:
                 _patiently(lambda later=later: age(later), DatabaseError)
@@ -125,7 +132,6 @@ class Run:
 
     def _storm(self, chance: random.Random) -> None:
         """Sync again and again while everything fails."""
-        targets = ["worker0", "worker1", "worker0", "worker1", "broker", "database"]
         for _ in range(self._rounds):
             prefix = chance.choice(["/", "/1.0/", "/devel/", "/1.0/~team0"])
             self.launchpad.fail(chance.choice(FAULTS), prefix, times=chance.randint(1, 4), seconds=0.2)
@@ -137,8 +143,9 @@ class Run:
             if chance.random() < 0.3:
                 self._claim_one(chance.randrange(CLAIMANTS))
             time.sleep(chance.uniform(0, 0.3))
-            if chance.random() < 0.25:
-                self._kill(chance.choice(targets))
+            if chance.random() < KILLED:
+                self._targets = self._targets or chance.sample(TARGETS, len(TARGETS))
+                self._kill(self._targets.pop())
 
     def _settle(self) -> None:
         """Heal everything and let the schedule go by twice."""
@@ -248,7 +255,7 @@ def both(syncs: int, seed: int) -> tuple[Outcome, Outcome]:
     queues.RETRY_PAUSES[:] = [1, 1, 2, 3]
     queues._OPTIONS["retry"].intervals = queues.RETRY_PAUSES
     with ExitStack() as stack:
-        server = PostgresServer(binaries)
+        server = PostgresServer(binaries, synchronous_commit="on")
         server.start()
         stack.callback(server.stop)
         outcomes = []
@@ -264,6 +271,7 @@ def main() -> None:
     parser.add_argument("--syncs", type=int, default=240, help="how many syncs the storm has")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="repeats a storm")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every process is ended
     peace, storm = both(options.syncs, options.seed)
     kills = ", ".join(f"{count} of {kind}" for kind, count in sorted(storm.kills.items()))
     rows = sum(map(len, storm.rows.values()))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import idna
 
+from core.translation import N_, ToldError
+
 MAX_LOCAL = 64  # octets, RFC 5321 §4.5.3.1.1
 MAX_DOMAIN = 253  # octets, RFC 1035 §2.3.4 without the root dot
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a1-\ud7ff\uf900-\U0010ffff-]"
@@ -14,7 +16,7 @@ _QUOTED = re.compile(r'"(?:[ !#-\[\]-~\u0080-\U0010ffff]|\\[ -~])*"')
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
-class AddressError(ValueError):
+class AddressError(ToldError):
     """The text is no mail address; the message says why, for the person who typed it."""
 
 
@@ -52,20 +54,20 @@ def parse_address(text: str) -> Address:
     """
     text = text.strip(" ")
     if not text.isprintable():  # control and bidirectional marks, odd blanks, lone surrogates
-        raise AddressError("The address has a character in it that cannot be seen.")
+        raise AddressError(N_("The address has a character in it that cannot be seen."))
     local, at, domain = text.rpartition("@")
     if not at or not local or not domain:
-        raise AddressError("An address looks like name@example.org.")
+        raise AddressError(N_("An address looks like name@example.org."))
     if local.startswith('"'):
         if not _QUOTED.fullmatch(local):
-            raise AddressError("The quoted part before the @ is not complete.")
+            raise AddressError(N_("The quoted part before the @ is not complete."))
         local = re.sub(r"\\(.)", r"\1", local[1:-1])
         if not local:
-            raise AddressError("There is nothing before the @.")
+            raise AddressError(N_("There is nothing before the @."))
     elif not _DOT_ATOM.fullmatch(local):
-        raise AddressError("The part before the @ has a character or a dot where none can be.")
+        raise AddressError(N_("The part before the @ has a character or a dot where none can be."))
     if len(local.encode()) > MAX_LOCAL:
-        raise AddressError(f"The part before the @ is longer than {MAX_LOCAL} octets.")
+        raise AddressError(N_("The part before the @ is longer than %(most)s octets."), most=MAX_LOCAL)
     return Address(local, to_ascii_domain(domain))
 
 
@@ -85,12 +87,12 @@ def to_ascii_domain(text: str) -> str:
     try:
         domain = text if text.isascii() else idna.encode(text, uts46=True).decode()
     except (idna.IDNAError, UnicodeError):
-        raise AddressError("The domain has a character that no domain can have.") from None
+        raise AddressError(N_("The domain has a character that no domain can have.")) from None
     labels = domain.split(".")
     if len(domain) > MAX_DOMAIN or len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise AddressError("The domain after the @ is not complete.")
+        raise AddressError(N_("The domain after the @ is not complete."))
     if labels[-1].isdigit():
-        raise AddressError("A bare IP address cannot take mail here.")
+        raise AddressError(N_("A bare IP address cannot take mail here."))
     return domain
 
 

@@ -8,11 +8,12 @@ from core.database import write
 from core.models import Alias
 from core.ownership import lock_person, own_alias
 from core.routing import Order
+from core.translation import N_, ToldError
 
 LABEL_LENGTH = 100
 
 
-class LabelProblem(ValueError):
+class LabelProblem(ToldError):
     """The text cannot be a label; the message says why, for the person who typed it."""
 
 
@@ -23,7 +24,7 @@ def set_label(person_id: int, alias_id: int, text: str, now: datetime) -> Alias:
     """
     label = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     if len(label) > LABEL_LENGTH:
-        raise LabelProblem(f"A label has at most {LABEL_LENGTH} characters.")
+        raise LabelProblem(N_("A label has at most %(most)s characters."), most=LABEL_LENGTH)
     return _set(person_id, alias_id, "label", label, now)
 
 

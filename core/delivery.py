@@ -14,6 +14,7 @@ from core.addresses import AddressError, parse_address
 from core.database import connection, utc_now, write
 from core.models import Alias, AliasRecipient, DeliveryCount, Recipient, by_id
 from core.notices import tell_ops, tell_owner
+from core.translation import N_
 
 
 class Event(StrEnum):
@@ -47,18 +48,18 @@ class Count:
 
 
 _WHY = {
-    "5.1.1": "its server says that there is no such mailbox",
-    "5.1.2": "its domain takes no mail",
-    "5.1.10": "its domain says that it takes no mail",
-    "5.2.1": "its server says that the mailbox is switched off",
-    "5.2.2": "its server says that the mailbox is full",
-    "5.2.3": "its server says that the mailbox takes no message of that size",
+    "5.1.1": N_("its server says that there is no such mailbox"),
+    "5.1.2": N_("its domain takes no mail"),
+    "5.1.10": N_("its domain says that it takes no mail"),
+    "5.2.1": N_("its server says that the mailbox is switched off"),
+    "5.2.2": N_("its server says that the mailbox is full"),
+    "5.2.3": N_("its server says that the mailbox takes no message of that size"),
 }
 
 
 def why_refused(enhanced: str) -> str:
-    """Say in our own words why a mailbox refuses mail. enhanced: status code (RFC 3463)."""
-    return _WHY.get(enhanced, "its server refuses mail for this mailbox")
+    """Say in our own words why a mailbox refuses mail, for translation. enhanced: status code (RFC 3463)."""
+    return _WHY.get(enhanced, N_("its server refuses mail for this mailbox"))
 
 
 class MessageClass(StrEnum):

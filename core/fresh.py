@@ -7,11 +7,12 @@ asked to and does not, a code does instead, sent to where the person's mail goes
 from datetime import datetime, timedelta
 
 from core.database import write
-from core.models import Recipient, Session
+from core.models import Alias, AliasRecipient, Person, Recipient, Session
 from core.notices import can_be_told, tell_recipient, tell_sign_in_address
 from core.ownership import NotYours, lock_person
 from core.roles import first_recipient
 from core.secrets import derive_key, equal, keyed_hash
+from core.translation import N_, ToldError
 
 FRESH_FOR = timedelta(minutes=10)
 CODE_LASTS = timedelta(minutes=15)
@@ -20,20 +21,22 @@ MAX_TRIES = 5
 CODE = "sign-in-code"
 
 
-class CodeProblem(ValueError):
+class CodeProblem(ToldError):
     """No code is sent, or the code does not count; the message says why, for the person."""
 
 
 def is_fresh(session: Session, now: datetime, within: timedelta = FRESH_FOR) -> bool:
-    """Whether the person has proven who they are in this session within the last while.
-
-    Where the provider was asked to have them do so and says nothing, and there is no mailbox that a
-    code could go to, and so none to guard, the sign-in itself is all that there can be.
-    """
+    """Whether the person has proven who they are in this session within the last while."""
     proven = session.authenticated_at
-    if proven is None and session.asked_anew and code_goes_to(session) is None:
-        proven = session.created_at
     return proven is not None and timedelta() <= now - proven <= within
+
+
+def guards_mail(person: Person) -> bool:
+    """Whether mail goes to a mailbox of the person's: before that none can be led elsewhere."""
+    own = Alias.person == person
+    imported = AliasRecipient.select().join(Recipient).switch(AliasRecipient).join(Alias)
+    imported = imported.where(own, Recipient.imported_at.is_null(False))
+    return first_recipient(person) is not None or bool(imported.exists())
 
 
 def code_goes_to(session: Session) -> str | None:
@@ -54,9 +57,9 @@ def send_code(session_id: int, now: datetime) -> None:
     with write():
         session = _locked(session_id)
         if code_goes_to(session) is None:
-            raise CodeProblem("No code can be sent for this sign-in. Please write to the admins.")
+            raise CodeProblem(N_("No code can be sent for this sign-in. Please write to the admins."))
         if session.code_sent_at is not None and now - session.code_sent_at < CODE_AGAIN_AFTER:
-            raise CodeProblem("A code was sent less than a minute ago. Look at the junk folder too.")
+            raise CodeProblem(N_("A code was sent less than a minute ago. Look at the junk folder too."))
         session.code_sent_at, session.code_tries = now, 0
         session.save()
         person, ids, key = session.person, {"session": session.id}, code_key(session)
@@ -93,9 +96,9 @@ def enter_code(session_id: int, typed: str, secret_key: str, now: datetime) -> N
             session.code_tries += 1
         session.save()
     if not lives:
-        raise CodeProblem("This code does not count any more. Ask for a new one.")
+        raise CodeProblem(N_("This code does not count any more. Ask for a new one."))
     if not right:
-        raise CodeProblem("This is not the code of the newest mail.")
+        raise CodeProblem(N_("This is not the code of the newest mail."))
 
 
 def _locked(session_id: int) -> Session:

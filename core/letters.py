@@ -1,6 +1,5 @@
 """Turns a notice into a mail: templates in `core/templates/letters/`, one a kind."""
 
-import gettext
 import json
 import re
 import secrets
@@ -35,15 +34,9 @@ from core.secrets import derive_key, keyed_hash
 from core.settings import Settings
 from core.signing_keys import record_needed_until
 from core.standing import facts_of, rules_of, teams_of
-
-
-def N_(text: str) -> str:  # noqa: N802 -- the name by which gettext knows it
-    """Mark a text for translation where it stands; it is translated where it is used."""
-    return text
-
+from core.translation import N_, catalogue
 
 LETTERS = Path(__file__).parent / "templates" / "letters"
-TRANSLATIONS = Path(__file__).parent / "translations"
 
 _REASONS = {
     Condition.ACCOUNT_VALID: N_("Your account in %(directory)s is not active."),
@@ -134,13 +127,8 @@ def _templates(language: str) -> Environment:
         undefined=StrictUndefined,
         extensions=["jinja2.ext.i18n"],
     )
-    environment.install_gettext_translations(_catalogue(language), newstyle=True)  # type: ignore[attr-defined]
+    environment.install_gettext_translations(catalogue(language), newstyle=True)  # type: ignore[attr-defined]
     return environment
-
-
-@cache
-def _catalogue(language: str) -> gettext.NullTranslations:
-    return gettext.translation("messages", TRANSLATIONS, [language], fallback=True)
 
 
 def _language(notice: Notice) -> str:
@@ -154,11 +142,16 @@ def directory_name(settings: Settings, language: str) -> str:
     """Return what people call the place that says who is in which team; it may stand in a sentence."""
     if settings.directory == "launchpad":
         return "Launchpad"
-    return _catalogue(language).gettext(N_("the member list"))
+    return catalogue(language).gettext(N_("the member list"))
 
 
 def _encoding(text: str) -> str:
-    return "7bit" if text.isascii() and max(map(len, text.splitlines())) < 900 else "quoted-printable"
+    """Choose the shortest way in which a text survives every mail server (RFC 2045 §6)."""
+    if text.isascii() and max(map(len, text.splitlines())) < 900:
+        return "7bit"
+    octets = text.encode()
+    quoted = 2 * sum(octet > 127 for octet in octets)  # what quoted-printable adds; base64 adds a third
+    return "quoted-printable" if quoted < len(octets) / 3 else "base64"
 
 
 @dataclass(frozen=True)
@@ -263,7 +256,8 @@ def _code(notice: Notice, session: Session, settings: Settings, now: datetime) -
 def _of_mail(notice: Notice, facts: dict[str, Any]) -> dict[str, Any]:
     """Say what a notice about recipients or deliveries speaks of beside its rows."""
     if notice.kind.startswith("recipient-") and facts.get("recipient") is not None:
-        return {"why": why_refused(facts["recipient"].failing_with or "")}
+        why = why_refused(facts["recipient"].failing_with or "")
+        return {"why": catalogue(_language(notice)).gettext(why)}
     if notice.kind == "recipients-changed":
         return {"ways": _ways(facts["recipient"], facts["alias"].person)}
     return {"subject": notice.unique_key.split(":")[3]} if notice.kind == "relay-refused" else {}
@@ -297,7 +291,7 @@ def _is_still_so(event: str, facts: dict[str, Any], now: datetime) -> bool:
 
 def _of_a_life(facts: dict[str, Any], language: str, now: datetime) -> dict[str, Any]:
     """Say when an alias ends, and why, as far as the directory's word is beyond doubt now."""
-    alias, words = facts["alias"], _catalogue(language)
+    alias, words = facts["alias"], catalogue(language)
     teams = teams_of(alias.domain)
     conditions = settled_conditions(facts_of(facts["person"]), rules_of(alias.domain, teams), now)
     lost = [condition for condition, answer in conditions.items() if answer is Answer.NO]
@@ -330,7 +324,7 @@ def _words(text: str) -> str:
     plain = "".join(char if char.isprintable() else " " for char in text)[:200].strip()
     if plain.isascii() and "=?" not in plain:
         return plain
-    return Header(plain, "utf-8", maxlinelen=76).encode(linesep="\r\n")
+    return Header(plain, "utf-8", maxlinelen=76, header_name="Subject").encode(linesep="\r\n")
 
 
 def _phrase(text: str) -> str:

@@ -19,16 +19,17 @@ from core.ownership import NotYours, lock_person
 from core.provisioning import provide
 from core.sessions import end_all_sessions, open_session
 from core.sync import PersonReading, clean_name, store_reading
+from core.translation import N_, ToldError, languages
 from core.upkeep import keep_up
 
 Change = Callable[[Actor, Person, datetime], None]
 """What an admin does to a person: `ban` or `unban`."""
 
 
-CLOSED = "An admin of this project has closed this account."
+CLOSED = N_("An admin of this project has closed this account.")
 
 
-class SignInRefused(Exception):
+class SignInRefused(ToldError):
     """This identity may not come in; the message is for the person."""
 
 
@@ -59,7 +60,7 @@ def sign_in(arrival: SignIn, reading: PersonReading, now: datetime) -> tuple[Per
     account = reading.account.account
     if account is not None and account.suspended is Answer.YES:
         _note_suspension(arrival, reading, now)
-        raise SignInRefused("Your Launchpad account is suspended.")
+        raise SignInRefused(N_("Your Launchpad account is suspended."))
     try:
         return _sign_in(arrival, reading, now)
     except (IntegrityError, NotYours):  # the same identity came in, or was erased, in another tab just now
@@ -145,7 +146,7 @@ def _take_hints(person: Person, arrival: SignIn) -> None:
             person.sign_in_email_proven = arrival.email_proven
         except AddressError:
             pass  # a hint that is no address is no hint
-    if arrival.language in ("en", "ja") and not person.language_chosen:
+    if arrival.language in languages() and not person.language_chosen:
         person.language = arrival.language
 
 

@@ -40,6 +40,19 @@ class Job(StrEnum):
     CHECK_SIGNING_KEYS = "workers.jobs.check_signing_keys"
 
 
+class JobFailed(Exception):
+    """A job failed: the kind of its error and the places in the code, without the error's own text.
+
+    A database's text names the values of a row, which may be an address; the broker keeps what RQ is
+    given of a failure for a week, and logs it.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(type(error).__name__)
+        self.kind = type(error)
+        self.__traceback__ = error.__traceback__
+
+
 _QUEUE_OF = {
     Job.SYNC_PERSON: "interactive",
     Job.SYNC_TEAM: "sync",
@@ -172,9 +185,11 @@ def _with_failed(settings: Settings, name: str, act: Callable[[FailedJobRegistry
 
 
 def _kind_of_error(job: RqJob) -> str:
+    """Return the kind that a `JobFailed` gives; else RQ's own words on a worker that died."""
     result = job.latest_result()
     lines = ((result and result.exc_string) or "").strip().splitlines() or ["unknown"]
-    return lines[-1].partition(":")[0].rpartition(".")[2]
+    _, failed, kind = lines[-1].partition(f"{JobFailed.__name__}: ")
+    return kind if failed else re.split("[:;,]", lines[-1])[0]
 
 
 def wait_for_broker(settings: Settings, seconds: float = 30.0) -> None:

@@ -26,6 +26,7 @@ from core.models import Alias, AliasRecipient, Notice, Person, Recipient, by_id
 from core.notices import tell_recipient
 from core.ownership import NotYours, lock_person, own_alias, recipients_of
 from core.secrets import derive_key, equal, keyed_hash
+from core.translation import N_, ToldError
 
 MAX_RECIPIENTS = 5
 PROOF_LASTS = timedelta(hours=72)
@@ -38,7 +39,7 @@ CHANGE_MAILS_A_DAY = 60
 """Of these kinds a person's recipients together get at most about so many."""
 
 
-class RecipientProblem(ValueError):
+class RecipientProblem(ToldError):
     """The address cannot be a recipient; the message says why, for the person who typed it."""
 
 
@@ -67,9 +68,9 @@ def recipient_for(person: Person, text: str, now: datetime) -> Recipient:
     try:
         address = parse_address(text)
     except AddressError as error:
-        raise RecipientProblem(str(error)) from None
+        raise RecipientProblem(error.text, **error.values) from None
     if is_ours(address.domain):
-        raise RecipientProblem("This is an address of the project itself. Mail would run in a circle.")
+        raise RecipientProblem(N_("This is an address of the project itself. Mail would run in a circle."))
     known = Recipient.get_or_none(Recipient.person == person, Recipient.address_key == address.key)
     if known is not None:
         return known
@@ -92,7 +93,7 @@ def ask_for_proof(recipient: Recipient, now: datetime) -> None:
     """
     today = (Notice.kind == PROOF) & (Notice.person == recipient.person_id) & (Notice.made_at > now - DAY)
     if Notice.select().where(today).count() >= PROOFS_A_DAY:
-        raise RecipientProblem("Too many verification mails were sent for you today. Try again tomorrow.")
+        raise RecipientProblem(N_("Too many verification mails were sent for you today. Try again tomorrow."))
     recipient.proof_nonce = secrets.token_hex(16)
     recipient.proof_sent_at, recipient.proof_refused = now, None
     recipient.save()
@@ -113,9 +114,10 @@ def add_recipient(person_id: int, alias_id: int, text: str, now: datetime) -> Re
         recipient = recipient_for(person, text, now)
         rows = rows_of(alias)
         if recipient.id in [row.recipient_id for row in rows]:
-            raise RecipientProblem("Mail for this address goes there already.")
+            raise RecipientProblem(N_("Mail for this address goes there already."))
         if len([row for row in rows if row.replaces is None]) >= MAX_RECIPIENTS:
-            raise RecipientProblem(f"An address has at most {MAX_RECIPIENTS} recipients. Take one out first.")
+            text = N_("An address has at most %(most)s recipients. Take one out first.")
+            raise RecipientProblem(text, most=MAX_RECIPIENTS)
         attach(alias, recipient)
         mark_reachable(alias, now)
         subjects = {"alias": alias.id, "recipient": recipient.id, "person": person.id}
@@ -141,7 +143,7 @@ def replace_recipient(
         _limit_changes(person, now)
         new = recipient_for(person, text, now)
         if new == old:
-            raise RecipientProblem("This is the mailbox that it is now.")
+            raise RecipientProblem(N_("This is the mailbox that it is now."))
         aliases = aliases_with(old, person) if everywhere else [alias]
         for each in aliases:
             put_in_place(Actor.person(person.id), each, old, new, now)
@@ -208,7 +210,7 @@ def _limit_changes(person: Person, now: datetime) -> None:
     """Each change writes to the working recipients, so there is an end to it."""
     today = Notice.kind.in_(CHANGED) & (Notice.person == person) & (Notice.made_at > now - DAY)
     if Notice.select().where(today).count() >= CHANGE_MAILS_A_DAY:
-        raise RecipientProblem("Your mailboxes were changed too often today. Try again tomorrow.")
+        raise RecipientProblem(N_("Your mailboxes were changed too often today. Try again tomorrow."))
 
 
 def _reorder(person: Person, alias: Alias, change: Callable[[list[int]], list[int]], now: datetime) -> bool:
@@ -240,8 +242,8 @@ def resend_proof(person_id: int, recipient_id: int, now: datetime) -> Recipient:
             raise NotYours("no such recipient to prove")
         if recipient.proof_sent_at is not None and now - recipient.proof_sent_at < RESEND_AFTER:
             if recipient.proof_refused is not None:
-                raise RecipientProblem("A mail was refused there just now. Try again in a minute.")
-            raise RecipientProblem("A mail was sent less than a minute ago. Look at the junk folder too.")
+                raise RecipientProblem(N_("A mail was refused there just now. Try again in a minute."))
+            raise RecipientProblem(N_("A mail was sent less than a minute ago. Look at the junk folder too."))
         ask_for_proof(recipient, now)
         return recipient  # type: ignore[no-any-return]
 

@@ -21,6 +21,7 @@ from core.models import (
     RoleTeam,
 )
 from core.routing import Switch
+from core.translation import N_, ToldError
 
 TEAM_READ_WITHIN = timedelta(hours=24)
 """A team gives its role to whom the directory confirmed as a member so lately."""
@@ -37,7 +38,7 @@ class Role(StrEnum):
     """See everything, change nothing."""
 
 
-class RoleProblem(ValueError):
+class RoleProblem(ToldError):
     """This role cannot be given so; the message says why."""
 
 
@@ -108,11 +109,11 @@ def grant(actor: Actor, issuer: str, subject: str, role: Role, domain: Domain | 
     Raises RoleProblem when somebody gives a role to themselves, and for a domain admin without a domain.
     """
     if (role is Role.DOMAIN_ADMIN) != (domain is not None):
-        raise RoleProblem("A domain admin has one domain, the other roles have none.")
+        raise RoleProblem(N_("A domain admin has one domain, the other roles have none."))
     with write():
         owner = Identity.get_or_none(Identity.issuer == issuer, Identity.subject == subject)
         if owner is not None and actor == Actor.person(owner.person_id):
-            raise RoleProblem("Nobody gives a role to themselves. Ask another admin.")
+            raise RoleProblem(N_("Nobody gives a role to themselves. Ask another admin."))
         same = RoleGrant.domain.is_null() if domain is None else RoleGrant.domain == domain
         known = RoleGrant.select().where(
             RoleGrant.issuer == issuer, RoleGrant.subject == subject, RoleGrant.role == role, same
@@ -154,7 +155,7 @@ def grant_to_team(actor: Actor, team: str, role: Role, domain: Domain | None, no
     does this. Raises RoleProblem as `grant` does.
     """
     if (role is Role.DOMAIN_ADMIN) != (domain is not None):
-        raise RoleProblem("A domain admin has one domain, the other roles have none.")
+        raise RoleProblem(N_("A domain admin has one domain, the other roles have none."))
     same = RoleTeam.domain.is_null() if domain is None else RoleTeam.domain == domain
     with write():
         if RoleTeam.select().where(RoleTeam.team == team, RoleTeam.role == role, same).exists():

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from peewee import OperationalError
+from peewee import OperationalError, chunked
 
 from core.database import connection, write
 from core.directories import Account, AccountReading, Deadline, Directory, TeamsReading
@@ -189,21 +189,33 @@ def sync_people(
     directory: Directory, person_ids: Iterable[int], deadline: Deadline, now: datetime
 ) -> list[int]:
     """Ask about many people, several at a time; return those of whom something stayed unclear."""
-
+    person_ids = list(person_ids)
     logged_with = structlog.contextvars.get_contextvars()
+    with connection():
+        names = launchpad_names(person_ids)
 
     def ask(person_id: int) -> int | None:
-        structlog.contextvars.bind_contextvars(**logged_with)
+        about = {"person": person_id, "launchpad_name": names.get(person_id)}
+        structlog.contextvars.bind_contextvars(**logged_with | about)
         try:
             with connection():
                 return None if sync_person(directory, person_id, deadline, now) else person_id
         except OperationalError as error:  # the database was busy for too long
-            log.warning("database busy", tried="sync-person", person=person_id, error=type(error).__name__)
+            log.warning("database busy", tried="sync-person", **about, error=type(error).__name__)
             return person_id
 
     # SQLite checkpoints whenever its last connection is closed: this one stays open meanwhile
     with connection(), ThreadPoolExecutor(AT_ONCE) as pool:
         return [person_id for person_id in pool.map(ask, person_ids) if person_id is not None]
+
+
+def launchpad_names(person_ids: Iterable[int]) -> dict[int, str | None]:
+    """Return some people's names at Launchpad, for the log; read before the database can be gone."""
+    names: dict[int, str | None] = {}
+    for some in chunked(person_ids, 1000):
+        query: Any = Person.select(Person.id, Person.launchpad_name).where(Person.id.in_(some))
+        names |= dict(query.tuples())
+    return names
 
 
 def people_to_ask(now: datetime) -> list[int]:

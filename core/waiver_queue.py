@@ -11,6 +11,7 @@ from core.overview import AliasView, alias_views
 from core.paging import Slice, slice_of
 from core.reserved import is_reserved
 from core.standing import decision_for, facts_of
+from core.translation import ToldError
 from core.waiver_rules import Kind, State, warnings_about
 from core.waivers import waivers_of
 
@@ -72,7 +73,7 @@ class Card:
     """The person's other requests, the newest first."""
     holder: NameHolder | None
     """For another name."""
-    warnings: Sequence[str]
+    warnings: Sequence[ToldError]
     history: Sequence[Change]
     """What the record says of the person, the newest first."""
 

@@ -10,6 +10,7 @@ from core.facts import Answer
 from core.models import Alias, Person, Waiver
 from core.routing import Entitlement, Switch
 from core.standing import decision_for
+from core.translation import N_, ToldError
 
 SHORTEST_REASON, LONGEST_REASON = 10, 1000
 """In characters; an answer has at most as many."""
@@ -38,21 +39,22 @@ class State(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-class WaiverProblem(ValueError):
+class WaiverProblem(ToldError):
     """It cannot be asked for, or not be decided; the message says why, for whoever tried."""
 
 
 def check(waiver: Waiver, record_secret: str, now: datetime) -> None:
     """Raise WaiverProblem when what is asked for cannot be had, or is there already."""
     if waiver.domain.removed_at is not None:
-        raise WaiverProblem(f"{waiver.domain.name} is not served here any more.")
+        raise WaiverProblem(N_("%(domain)s is not served here any more."), domain=waiver.domain.name)
     if waiver.kind == Kind.LOCAL_PART:
         _check_name(waiver, record_secret, now)
     elif waiver.ends_at is not None and waiver.ends_at <= now:
-        raise WaiverProblem("That day is over.")
+        raise WaiverProblem(N_("That day is over."))
     elif waiver.kind == Kind.DOMAIN:
         if decision_for(waiver.person, waiver.domain, now).answer is Answer.YES:
-            raise WaiverProblem(f"The address on {waiver.domain.name} can be claimed without a waiver.")
+            text = N_("The address on %(domain)s can be claimed without a waiver.")
+            raise WaiverProblem(text, domain=waiver.domain.name)
     else:
         _check_end(waiver, now)
 
@@ -62,29 +64,30 @@ def _check_name(waiver: Waiver, record_secret: str, now: datetime) -> None:
     person, domain, name = waiver.person, waiver.domain, str(waiver.local_part)
     stem = name.partition("+")[0]
     if not all(map(is_claimable_local_part, (stem, name.replace("+", "-")))):
-        raise WaiverProblem("A name has letters from a to z, digits, and dots, - or + between them.")
+        raise WaiverProblem(N_("A name has letters from a to z, digits, and dots, - or + between them."))
     if ClaimProblem.RESERVED in (name_problem(domain, name), name_problem(domain, stem)):
-        raise WaiverProblem("This name is kept for the project.")
+        raise WaiverProblem(N_("This name is kept for the project."))
     alias = Alias.get_or_none(Alias.domain == domain, Alias.local_part == name)
     if alias is not None and alias.person_id == person.id and not _is_over(alias):
-        raise WaiverProblem(f"{alias.text} is there already.")
+        raise WaiverProblem(N_("%(address)s is there already."), address=alias.text)
     known = [] if alias is None or alias.person_id == person.id else [alias.id]
     if known and not names_left_by(person, record_secret, known):
-        raise WaiverProblem("Somebody else has this address, or had it.")
+        raise WaiverProblem(N_("Somebody else has this address, or had it."))
     if decision_for(person, domain, now).answer is Answer.NO:
-        raise WaiverProblem(f"It needs an entitlement to {domain.name}, which comes first.")
+        text = N_("It needs an entitlement to %(domain)s, which comes first.")
+        raise WaiverProblem(text, domain=domain.name)
 
 
 def _check_end(waiver: Waiver, now: datetime) -> None:
     aliases = ending(waiver)
     if not aliases:
-        raise WaiverProblem(f"No address on {waiver.domain.name} is about to end.")
+        raise WaiverProblem(N_("No address on %(domain)s is about to end."), domain=waiver.domain.name)
     if waiver.ends_at is None:
-        raise WaiverProblem("Say until when.")
+        raise WaiverProblem(N_("Say until when."))
     if any(alias.grace_until and alias.grace_until >= waiver.ends_at for alias in aliases):
-        raise WaiverProblem("The address lasts longer than that already.")
+        raise WaiverProblem(N_("The address lasts longer than that already."))
     if waiver.ends_at > now + LONGEST:
-        raise WaiverProblem("A year from now is the latest.")
+        raise WaiverProblem(N_("A year from now is the latest."))
 
 
 def _is_over(alias: Alias) -> bool:
@@ -102,19 +105,21 @@ def ending(waiver: Waiver) -> list[Alias]:
     return list(query)
 
 
-def warnings_about(waiver: Waiver) -> list[str]:
-    """Say what an admin should know before they grant another name."""
+def warnings_about(waiver: Waiver) -> list[ToldError]:
+    """Say what an admin should know before they grant another name; nothing is raised."""
     name, found = waiver.local_part or "", []
     stem = name.partition("+")[0]
     stems = Alias.select().where(Alias.domain == waiver.domain, Alias.local_part == stem)
     if stem != name and stems.exists():
-        found.append(
-            f"Mail for {name}@{waiver.domain.name} goes to {stem}@{waiver.domain.name} today, as a "
-            "sub-address of it. It would go to this person instead."
+        text = N_(
+            "Mail for %(name)s@%(domain)s goes to %(stem)s@%(domain)s today, as a sub-address of it. "
+            "It would go to this person instead."
         )
+        found.append(ToldError(text, name=name, stem=stem, domain=waiver.domain.name))
     named = Person.select().where(Person.launchpad_name == name, Person.id != waiver.person_id)
     if name and named.exists():
-        found.append(f"{name} is the name of another person here, who could not claim it any more.")
+        text = N_("%(name)s is the name of another person here, who could not claim it any more.")
+        found.append(ToldError(text, name=name))
     return found
 
 

@@ -15,6 +15,7 @@ from core.notices import tell_admins, tell_person
 from core.ownership import NotYours, lock_person, recipients_of
 from core.roles import first_recipient
 from core.routing import Entitlement
+from core.translation import N_
 from core.upkeep import keep_up
 from core.waiver_rules import (
     LONGEST_REASON,
@@ -49,7 +50,8 @@ def ask(person_id: int, request: Request, record_secret: str, now: datetime) -> 
     """
     reason = clean(request.reason)
     if not SHORTEST_REASON <= len(reason) <= LONGEST_REASON:
-        raise WaiverProblem(f"Say why, in {SHORTEST_REASON} to {LONGEST_REASON} characters.")
+        text = N_("Say why, in %(least)s to %(most)s characters.")
+        raise WaiverProblem(text, least=SHORTEST_REASON, most=LONGEST_REASON)
     with write():
         person = lock_person(person_id)
         domain = Domain.get_by_id(request.domain.id)
@@ -66,7 +68,7 @@ def ask(person_id: int, request: Request, record_secret: str, now: datetime) -> 
         )
         same = (Waiver.kind == request.kind) & (Waiver.domain == domain) & (Waiver.state == State.ASKED)
         if Waiver.select().where(Waiver.person == person, same).exists():
-            raise WaiverProblem("You have asked for this already, and no admin has decided yet.")
+            raise WaiverProblem(N_("You have asked for this already, and no admin has decided yet."))
         check(waiver, record_secret, now)
         waiver.save()
         record(Actor.person(person.id), "waiver-asked", _ids(waiver), _values(waiver), now)
@@ -85,7 +87,7 @@ def withdraw(person_id: int, waiver_id: int, now: datetime) -> None:
         if waiver is None or waiver.person_id != person.id:
             raise NotYours("no such waiver of this person")
         if waiver.state in (State.GRANTED, State.REFUSED):
-            raise WaiverProblem("An admin has decided already.")
+            raise WaiverProblem(N_("An admin has decided already."))
         if waiver.state == State.ASKED:
             _decide(Actor.person(person.id), waiver, State.WITHDRAWN, "", now)
 
@@ -108,7 +110,7 @@ def grant(
         waiver = _undecided(actor, waiver_id)
         if until is not None:
             if waiver.kind == Kind.LOCAL_PART:
-                raise WaiverProblem("An address with another name has no last day.")
+                raise WaiverProblem(N_("An address with another name has no last day."))
             waiver.ends_at = end_of(until)
         check(waiver, record_secret, now)
         if waiver.kind == Kind.LOCAL_PART:
@@ -128,7 +130,7 @@ def refuse(actor: Actor, waiver_id: int, answer: str, now: datetime) -> Waiver:
     Raises WaiverProblem without a reason or when it is decided already, and NotYours when there is none.
     """
     if not clean(answer):
-        raise WaiverProblem("Give the person a reason.")
+        raise WaiverProblem(N_("Give the person a reason."))
     with write():
         waiver = _undecided(actor, waiver_id)
         _decide(actor, waiver, State.REFUSED, answer, now)
@@ -145,7 +147,7 @@ def end(actor: Actor, waiver_id: int, now: datetime) -> Waiver:
     with write():
         waiver = _locked(waiver_id)
         if waiver.kind != Kind.DOMAIN or waiver.state != State.GRANTED:
-            raise WaiverProblem("Only a granted entitlement to a domain can be ended.")
+            raise WaiverProblem(N_("Only a granted entitlement to a domain can be ended."))
         if waiver.ends_at is None or waiver.ends_at > now:
             values = _values(waiver)
             waiver.ends_at = now
@@ -195,14 +197,14 @@ def _undecided(actor: Actor, waiver_id: int) -> Waiver:
     if actor == Actor.person(waiver.person_id):
         raise WaiverProblem("This is your own request: another admin decides.")
     if waiver.state != State.ASKED:
-        raise WaiverProblem(f"It is decided already: {waiver.state}.")
+        raise WaiverProblem(N_("It is decided already: %(state)s."), state=waiver.state)
     return waiver
 
 
 def _decide(actor: Actor, waiver: Waiver, state: State, answer: str, now: datetime) -> None:
     waiver.answer = clean(answer)
     if len(waiver.answer) > LONGEST_REASON:
-        raise WaiverProblem(f"An answer has at most {LONGEST_REASON} characters.")
+        raise WaiverProblem(N_("An answer has at most %(most)s characters."), most=LONGEST_REASON)
     waiver.state, waiver.decided_at = state, now
     waiver.save()
     record(actor, f"waiver-{state}", _ids(waiver), _values(waiver), now)

@@ -1,19 +1,34 @@
 """`python -m workers`: works the queues until it is told to stop."""
 
 from types import FrameType
+from typing import Any
 
 import structlog
 from redis.exceptions import RedisError
 from rq import Worker
 from rq.exceptions import StopRequested
+from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 
 from core import runtime
-from core.queues import QUEUES, broker, wait_for_broker
+from core.queues import QUEUES, JobFailed, broker, wait_for_broker
 from core.settings import Settings
 from workers import jobs  # loaded once here, so that no forked job has to
+from workers.lost import put_back
 
 log = structlog.get_logger()
+
+
+class QuietJob(RqJob):
+    """A job whose failure reaches RQ's log and the broker without the error's text and whatever led to it."""
+
+    def perform(self) -> Any:
+        """Do the work; raises JobFailed."""
+        try:
+            return super().perform()
+        except Exception as error:  # noqa: BLE001 -- nothing is lost: what is raised names its kind
+            failure = JobFailed(error)
+        raise failure  # out here, so that the error is not kept as its context
 
 
 class SteadyWorker(Worker):
@@ -29,6 +44,11 @@ class SteadyWorker(Worker):
         except RedisError:
             raise StopRequested from None
 
+    def run_maintenance_tasks(self) -> None:
+        """Look after jobs whose worker died; at the start, and once in the maintenance interval."""
+        super().run_maintenance_tasks()
+        put_back(self.connection)
+
 
 def work(settings: Settings, worker: type[SteadyWorker] = SteadyWorker, **options: int) -> None:
     """Work the queues, with a new worker each time that the broker is there again.
@@ -42,6 +62,7 @@ def work(settings: Settings, worker: type[SteadyWorker] = SteadyWorker, **option
                 list(QUEUES),
                 connection=broker(settings),
                 serializer=JSONSerializer,
+                job_class=QuietJob,
                 exception_handlers=[jobs.report_failure],
                 **options,
             ).work(with_scheduler=True, logging_level=settings.log_level)

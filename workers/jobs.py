@@ -3,6 +3,7 @@
 Each is safe to run twice at once, and again after a kill at any line.
 """
 
+from contextlib import suppress
 from functools import cache
 
 import structlog
@@ -18,8 +19,9 @@ from core.directories import Deadline, Directory
 from core.directories.configured import make_directory
 from core.domains import resolver_of
 from core.key_watch import check_keys
+from core.models import Person
 from core.problems import report
-from core.queues import Job, enqueue
+from core.queues import Job, JobFailed, enqueue
 from core.settings import Settings
 from core.standing import mapped_teams
 from core.sweep import sweep as sweep_rows
@@ -40,13 +42,17 @@ def _settings() -> Settings:
     return runtime.start()
 
 
-def _begin() -> Settings:
-    """Make ready for a job; every line of the log names it from here on."""
+def _begin(person_id: int | None = None) -> Settings:
+    """Make ready for a job; every line of the log names it, and whom it is about, from here on."""
     settings = _settings()
     job = get_current_job()
     structlog.contextvars.clear_contextvars()
     if job is not None:
         structlog.contextvars.bind_contextvars(job=job.id)
+    if person_id is not None:
+        with suppress(DatabaseError), connection():
+            name = sync.launchpad_names([person_id]).get(person_id)
+            structlog.contextvars.bind_contextvars(person=person_id, launchpad_name=name)
     return settings
 
 
@@ -57,7 +63,7 @@ def _directory() -> Directory:
 
 def sync_person(person_id: int) -> None:
     """Ask the directory about one person."""
-    _begin()
+    _begin(person_id)
     if not sync.sync_person(_directory(), person_id, Deadline(PERSON_SECONDS), utc_now()):
         raise DirectoryUnclear(f"person {person_id}")
 
@@ -124,12 +130,24 @@ def check_signing_keys() -> None:
     check_keys(Actor("job:check_signing_keys"), settings, resolver_of(settings), utc_now())
 
 
-def report_failure(job: RqJob, kind: type[BaseException], _error: BaseException, _trace: object) -> bool:
-    """Put a job that failed into the digest of the ops address; RQ then goes on as ever."""
-    if not issubclass(kind, DirectoryUnclear):  # that one has said what it is about
-        try:
-            with connection(), write():
-                report("job", job.id, kind.__name__, utc_now())
-        except DatabaseError as error:
-            log.warning("failure not reported", job=job.id, error=type(error).__name__)
+def report_failure(job: RqJob, kind: type[BaseException], error: BaseException, _trace: object) -> bool:
+    """Log a job that failed and put it into the digest of the ops address; RQ then goes on as ever."""
+    kind = error.kind if isinstance(error, JobFailed) else kind
+    if issubclass(kind, DirectoryUnclear):  # that one has said what it is about
+        return True
+    about: dict[str, object] = {"job": job.id}
+    try:
+        with connection(), write():
+            person = _person_of(job)
+            report("job", job.id, kind.__name__, utc_now(), person)
+        if person is not None:
+            about |= {"person": person.id, "launchpad_name": person.launchpad_name}
+    except DatabaseError as trouble:
+        log.warning("failure not reported", **about, error=type(trouble).__name__)
+    log.error("job failed", **about, error=kind.__name__)
     return True
+
+
+def _person_of(job: RqJob) -> Person | None:
+    """Return whom a job was about, if it was about one person."""
+    return Person.get_or_none(Person.id == job.args[0]) if job.func_name == Job.SYNC_PERSON else None

@@ -2,7 +2,7 @@
 
 import json
 
-from flask import Blueprint, abort, render_template, request, session, url_for
+from flask import Blueprint, abort, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user, login_required, logout_user
 from werkzeug.wrappers import Response
@@ -10,7 +10,8 @@ from werkzeug.wrappers import Response
 from app.account.device import device_words
 from app.account.words import TOPICS
 from app.auth.fresh import needs_fresh_sign_in
-from app.extensions import htmx, languages, settings
+from app.extensions import htmx, settings
+from app.language import clear_session, languages
 from app.navigation import go
 from app.portal.blueprint import part, say
 from app.public.privacy import GROUPS
@@ -40,7 +41,7 @@ def page() -> Page:
         if table in counts
     ]
     more = _sessions() | _notices()
-    return render_template("account/page.html", kept=kept, names=names(), languages=languages(), **more)
+    return render_template("account/page.html", kept=kept, names=names(), **more)
 
 
 @blueprint.get("/account/export", endpoint="export")
@@ -140,8 +141,8 @@ def _word_to_type() -> str:
 
 
 def _signed_out(endpoint: str) -> Response:
+    clear_session()
     logout_user()
-    session.clear()
     return go(url_for(endpoint))
 
 

@@ -6,6 +6,7 @@ from flask_babel import gettext as _
 from app.admin.blueprint import READERS, Page, actor, authority, blueprint, only_for
 from app.extensions import settings
 from app.portal.blueprint import render
+from app.presentation import told
 from core.addresses import AddressError, parse_address
 from core.audit import record
 from core.database import utc_now, write
@@ -35,7 +36,7 @@ def _lookup(typed: str, *, in_full: bool = False) -> Page:
     try:
         address = parse_address(typed)
     except AddressError as error:
-        return _page(typed, error=_(str(error))), 422
+        return _page(typed, error=told(error)), 422
     domain = find_domain(address.domain)
     seen = authority()
     own = domain is not None and seen.decides(domain.id)

@@ -8,6 +8,7 @@ from app.auth.fresh import needs_fresh_sign_in
 from app.extensions import htmx, settings
 from app.navigation import go
 from app.portal.blueprint import render, say
+from app.presentation import told
 from core import roles as use_cases
 from core.database import utc_now
 from core.domains import find_domain
@@ -35,7 +36,7 @@ def grant_role() -> Page:
     try:
         new = use_cases.grant(actor(), identity.issuer, identity.subject, Role(role), domain, utc_now())
     except RoleProblem as error:
-        return _lists(error=_(str(error))), 422
+        return _lists(error=told(error)), 422
     return _done(_("The role is given.") if new else _("They had this role already."))
 
 

@@ -11,12 +11,14 @@ from app.auth.fresh import needs_fresh_sign_in
 from app.extensions import htmx, settings
 from app.navigation import go
 from app.portal.blueprint import render, say
+from app.presentation import told
 from app.waivers.words import KINDS, STATES
 from core import waivers as use_cases
 from core.database import utc_now
 from core.models import Domain, Waiver, by_id
 from core.queues import wake_outbox
 from core.roles import Role
+from core.translation import N_
 from core.waiver_queue import Filter, card_of, find_waivers
 from core.waiver_rules import LONGEST_REASON, Kind, State, WaiverProblem
 
@@ -101,7 +103,7 @@ def _until() -> date | None:
     try:
         return date.fromisoformat(request.form["until"]) if request.form.get("until") else None
     except ValueError:
-        raise WaiverProblem(_("The last day is a date such as 2027-01-31.")) from None
+        raise WaiverProblem(N_("The last day is a date such as 2027-01-31.")) from None
 
 
 def _decide(waiver_id: int, decide: Callable[[], object], done: str) -> Page:
@@ -110,7 +112,7 @@ def _decide(waiver_id: int, decide: Callable[[], object], done: str) -> Page:
     try:
         decide()
     except WaiverProblem as error:
-        return _card(waiver_id, error=_(str(error))), 422
+        return _card(waiver_id, error=told(error)), 422
     wake_outbox(settings)
     say(done)
     return _card(waiver_id, decided=done) if htmx else go(url_for("admin.waiver", waiver_id=waiver_id))
@@ -138,5 +140,6 @@ def _card(waiver_id: int, **said: object) -> str:
         longest=LONGEST_REASON,
         kinds=KINDS,
         states=STATES,
+        told=told,
         **said,
     )

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from app.auth.routes import blueprint
 from app.extensions import settings
 from app.navigation import go, safe_next
-from app.presentation import masked
+from app.presentation import masked, told
 from core import fresh
 from core.database import utc_now
 from core.fresh import CodeProblem
@@ -21,17 +21,20 @@ from core.queues import wake_outbox
 View = Callable[..., Any]
 
 
-def needs_fresh_sign_in(back: str, within: timedelta = fresh.FRESH_FOR) -> Callable[[View], View]:
+def needs_fresh_sign_in(
+    back: str, within: timedelta = fresh.FRESH_FOR, *, unless: Callable[[], bool] = lambda: False
+) -> Callable[[View], View]:
     """Let a view run only when the person has just proven who they are; else ask for that first.
 
     back: endpoint of the page from which they then go on; it gets those of the view's arguments that
-    it has itself. within: how long ago they may have proven it. Goes below `login_required`.
+    it has itself. within: how long ago they may have proven it. unless: whether what this request does
+    is harmless. Goes below `login_required`.
     """
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            if fresh.is_fresh(current_user.session, utc_now(), within):
+            if unless() or fresh.is_fresh(current_user.session, utc_now(), within):
                 return view(*args, **kwargs)
             names = next(current_app.url_map.iter_rules(back)).arguments
             page = url_for(back, **{name: value for name, value in kwargs.items() if name in names})
@@ -58,7 +61,7 @@ def send_code() -> Response | tuple[str, int]:
     try:
         fresh.send_code(current_user.session.id, utc_now())
     except CodeProblem as error:
-        return _page(error=str(error)), 429
+        return _page(error=told(error)), 429
     wake_outbox(settings)
     return go(url_for("auth.again", next=_target()))
 
@@ -71,7 +74,7 @@ def enter_code() -> Response | tuple[str, int]:
     try:
         fresh.enter_code(current_user.session.id, typed, settings.secret_key, utc_now())
     except CodeProblem as error:
-        return _page(error=str(error)), 422
+        return _page(error=told(error)), 422
     return go(_target())
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from urllib.parse import urlencode
 
 import structlog
-from flask import Blueprint, abort, make_response, redirect, render_template, request, session, url_for
+from flask import Blueprint, abort, make_response, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
 from flask_login import current_user, login_required, login_user, logout_user
 from werkzeug.wrappers import Response
@@ -17,7 +17,9 @@ from app.auth.refusal import OpenIDRefused, Refusal
 from app.auth.user import SignedIn
 from app.errors import PAGES, ErrorPage
 from app.extensions import csrf, directory, settings
+from app.language import asked_language, chosen_language, clear_session
 from app.navigation import is_signed_in, know_admin, safe_next
+from app.presentation import told
 from core.database import utc_now
 from core.directories import Deadline
 from core.openid_state import StashFull, stash_answer, take_answer
@@ -185,13 +187,14 @@ def _finish(check: Check, state: str, target: str) -> Response | tuple[str, int]
     deadline = Deadline(BUDGET)
     try:
         arrival = replace(check(state, deadline, utc_now()), asked_anew=_asks_anew(target))
+        arrival = replace(arrival, language=chosen_language() or asked_language() or arrival.language)
         return _let_in(arrival, deadline, target)
     except OpenIDRefused as error:
         return _refused(error)
     except DirectoryUnclear:
         return _page(UNCLEAR, 503)
     except SignInRefused as error:
-        return _page(ErrorPage(_("You cannot sign in"), str(error)), 403)
+        return _page(ErrorPage(_("You cannot sign in"), told(error)), 403)
 
 
 def _ubuntu_one_answer(_state: str, deadline: Deadline, now: datetime) -> SignIn:
@@ -243,13 +246,14 @@ def _let_in(arrival: SignIn, deadline: Deadline, target: str) -> Response:
     person, token = sign_in(arrival, reading, now)
     if old_token:
         end_session(old_token)
-    session.clear()
+    clear_session()
     found = find_session(token, now)
     if found is not None:
         login_user(SignedIn(found, token))
         know_admin(bool(authority_of(found.person, settings.admins, now).roles))
     if not reading.complete:
-        log.warning("directory unclear at sign-in", person=person.id, why=reading.account.why)
+        about = {"person": person.id, "launchpad_name": person.launchpad_name}
+        log.warning("directory unclear at sign-in", **about, why=reading.why)
         enqueue(settings, Job.SYNC_PERSON, person.id)
     wake_outbox(settings)
     return redirect(target, code=303)
@@ -260,8 +264,8 @@ def _let_in(arrival: SignIn, deadline: Deadline, target: str) -> Response:
 def sign_out() -> Response:
     """End this session, here and on the server."""
     end_session(current_user.get_id())
+    clear_session()
     logout_user()
-    session.clear()
     return redirect(url_for("public.front"), code=303)
 
 

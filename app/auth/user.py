@@ -1,6 +1,7 @@
 """Whom Flask-Login knows: a person in one session, found by the session's token."""
 
 from flask_login import UserMixin
+from structlog.contextvars import bind_contextvars
 
 from app.extensions import login_manager
 from app.navigation import ask_to_sign_in
@@ -26,9 +27,13 @@ class SignedIn(UserMixin):
 
 @login_manager.user_loader
 def load(token: str) -> SignedIn | None:
-    """Find the session behind a cookie; None when it has ended."""
+    """Find the session behind a cookie; None when it has ended. The request's log names the person."""
     session = find_session(token, utc_now())
-    return SignedIn(session, token) if session is not None else None
+    if session is None:
+        return None
+    user = SignedIn(session, token)
+    bind_contextvars(person=user.person.id, launchpad_name=user.person.launchpad_name)
+    return user
 
 
 login_manager.unauthorized_handler(ask_to_sign_in)

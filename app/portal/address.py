@@ -11,10 +11,12 @@ from app.auth.fresh import needs_fresh_sign_in
 from app.extensions import htmx, settings
 from app.navigation import go
 from app.portal.blueprint import Page, blueprint, render, say
+from app.presentation import told
 from core import alias_settings, aliases, recipients
 from core.alias_settings import LabelProblem
 from core.database import utc_now
 from core.delivery import refusals_of
+from core.fresh import guards_mail
 from core.history import history_of
 from core.overview import AliasView, alias_views
 from core.queues import wake_outbox
@@ -22,13 +24,23 @@ from core.recipients import RecipientProblem
 from core.routing import Order, Switch
 
 WITHIN = timedelta(hours=1)
-"""Where mail goes is changed only so soon after a sign-in with the password: a browser may be left open."""
+"""Where mail goes, or that it is refused, is changed only so soon after a sign-in with the password: a
+browser may be left open. Order, sub-addresses and label lead no mail away from the owner's own mailboxes."""
 
 COUNTED = timedelta(days=30)
 """So far back refusals are counted."""
 
 ADDRESS = "/addresses/<int(max=2147483647):alias_id>"
 RECIPIENT = f"{ADDRESS}/recipients/<int(max=2147483647):recipient_id>"
+
+
+def _guards_no_mail() -> bool:
+    """Whether no mailbox of the person's is proven yet: putting one in is then no more than a claim is."""
+    return not guards_mail(current_user.person)
+
+
+def _switches_on() -> bool:
+    return request.form.get("to") == Switch.ON.value
 
 
 @blueprint.get(ADDRESS)
@@ -43,21 +55,21 @@ def address(alias_id: int) -> Page:
 
 @blueprint.post(f"{ADDRESS}/recipients")
 @login_required
-@needs_fresh_sign_in("portal.address", WITHIN)
+@needs_fresh_sign_in("portal.address", WITHIN, unless=_guards_no_mail)
 def add_recipient(alias_id: int) -> Page:
     """Add a recipient; it gets a verification mail unless it is proven already."""
     view, text = own_view(alias_id), request.form.get("recipient", "")
     try:
         recipients.add_recipient(current_user.person.id, alias_id, text, utc_now())
     except RecipientProblem as error:
-        return address_page(view, error=str(error), typed=text, status=422)
+        return address_page(view, error=told(error), typed=text, status=422)
     wake_outbox(settings)
     return _changed(alias_id, "recipients", _("The mailbox was added."))
 
 
 @blueprint.post(f"{RECIPIENT}/replace")
 @login_required
-@needs_fresh_sign_in("portal.address", WITHIN)
+@needs_fresh_sign_in("portal.address", WITHIN, unless=_guards_no_mail)
 def replace_recipient(alias_id: int, recipient_id: int) -> Page:
     """Put another address in a recipient's place, here or on all one's addresses that use it."""
     view, text = own_view(alias_id), request.form.get("recipient", "")
@@ -67,7 +79,7 @@ def replace_recipient(alias_id: int, recipient_id: int) -> Page:
             current_user.person.id, alias_id, recipient_id, text, utc_now(), everywhere=everywhere
         )
     except RecipientProblem as error:
-        said = {"change_error": str(error), "change_id": recipient_id, "change_typed": text}
+        said = {"change_error": told(error), "change_id": recipient_id, "change_typed": text}
         return address_page(view, **said, status=422)
     wake_outbox(settings)
     return _changed(alias_id, "recipients", _("The mailbox is being changed."))
@@ -82,7 +94,7 @@ def remove_recipient(alias_id: int, recipient_id: int) -> Page:
     try:
         recipients.remove_recipient(current_user.person.id, alias_id, recipient_id, utc_now())
     except RecipientProblem as error:
-        return address_page(view, early=str(error), early_id=recipient_id, status=429)
+        return address_page(view, early=told(error), early_id=recipient_id, status=429)
     wake_outbox(settings)
     return _changed(alias_id, "recipients", _("The mailbox was removed."))
 
@@ -108,7 +120,7 @@ def resend(alias_id: int, recipient_id: int) -> Page:
     try:
         recipients.resend_proof(current_user.person.id, recipient_id, utc_now())
     except RecipientProblem as error:
-        return address_page(view, early=str(error), early_id=recipient_id, status=429)
+        return address_page(view, early=told(error), early_id=recipient_id, status=429)
     wake_outbox(settings)
     return _changed(alias_id, f"recipient-{recipient_id}", _("The mail was sent again."))
 
@@ -134,6 +146,7 @@ def set_keeps_tag(alias_id: int) -> Page:
 
 @blueprint.post(f"{ADDRESS}/switch")
 @login_required
+@needs_fresh_sign_in("portal.address", WITHIN, unless=_switches_on)
 def switch(alias_id: int) -> Page:
     """Switch the address on or off."""
     wanted = {s.value: s for s in (Switch.ON, Switch.OFF_LATER, Switch.OFF_REFUSED)}
@@ -148,7 +161,7 @@ def set_label(alias_id: int) -> Page:
     try:
         alias_settings.set_label(current_user.person.id, alias_id, text, utc_now())
     except LabelProblem as error:
-        return address_page(view, label_error=str(error), label_typed=text, status=422)
+        return address_page(view, label_error=told(error), label_typed=text, status=422)
     return _changed(alias_id, "label", _("Saved."))
 
 

@@ -11,7 +11,7 @@ from app.extensions import directory, htmx, settings
 from app.navigation import go
 from app.portal.blueprint import Page, blueprint, render, say
 from app.portal.words import ACCOUNT_WIDE, CLAIM_PROBLEMS
-from app.presentation import directory_name
+from app.presentation import directory_name, told
 from core import aliases
 from core.aliases import ClaimProblem, ClaimRefused
 from core.database import utc_now
@@ -113,7 +113,7 @@ def claim(name: str) -> Page:
         field = "recipient" if error.problem is ClaimProblem.NEEDS_RECIPIENT else ""
         return _home(errors={name: (field, sentence)}, status=status, only=name, focus="" if field else name)
     except RecipientProblem as error:
-        return _home(errors={name: ("recipient", str(error))}, status=422, only=name, typed=recipient)
+        return _home(errors={name: ("recipient", told(error))}, status=422, only=name, typed=recipient)
     wake_outbox(settings)
     say(_("The address is yours."))
     return _home(only=name, focus=name) if htmx else _go_to_row(name)

@@ -9,9 +9,10 @@ from app.navigation import go
 from app.portal import run
 from app.portal.address import address_page, own_view
 from app.portal.blueprint import Page, blueprint, part, say
+from app.portal.words import OUTCOMES, RESULTS, STAGES
 from core.database import utc_now
 from core.overview import AliasView
-from core.submission import Outcome
+from core.submission import ACCEPTED, Outcome, Step
 from core.testmail import TooSoon, begin_test
 
 POLLS = 100
@@ -51,7 +52,9 @@ def test_progress(alias_id: int, run_id: str) -> Page:
 def _progress(view: AliasView, run_id: str, polls: int | None = None) -> Page:
     """Render the test mail's part of the page, its steps alone when HTMX polls, or without HTMX all of it."""
     progress = run.look(settings, run_id, current_user.person.id, view.alias.id)
+    steps = progress.steps if progress else []
     context = {
+        "heard": 0 if polls is None else len(steps),
         "run_id": run_id,
         "progress": progress,
         "polls": (polls or 0) + 1,
@@ -61,17 +64,23 @@ def _progress(view: AliasView, run_id: str, polls: int | None = None) -> Page:
         return address_page(view, **context)
     if progress is None:
         say(_("Its steps are no longer here: they are kept nowhere. Look into your mailbox."))
-    elif progress.outcome is not None:
-        say(_outcome(progress.outcome))
-    elif polls is not None and polls >= POLLS:
-        say(_("It is still on its way."))
+    elif polls is not None or progress.outcome is not None:
+        say(_spoken(steps[request.args.get("heard", 0, int) :], progress.outcome, polls or 0))
     name = "portal/_test_mail.html" if polls is None else "portal/_test_steps.html"
     return part(name, view=view, **context)
 
 
-def _outcome(outcome: Outcome) -> str:
-    return {
-        Outcome.DELIVERED: _("The test mail was accepted."),
-        Outcome.REFUSED: _("The test mail was refused."),
-        Outcome.TRY_LATER: _("The test mail was not taken now."),
-    }[outcome]
+def _spoken(steps: list[Step], outcome: Outcome | None, polls: int) -> str:
+    """Put into words what is new, for those who hear the page: a sentence a mail server, and the end."""
+    sentences = [_("It was accepted by us.")] if ACCEPTED in steps else []
+    for address in dict.fromkeys(step.recipient for step in steps if step.recipient):
+        own = [step for step in steps if step.recipient == address]
+        made = [str(STAGES[step.stage]) for step in own if step.stage in STAGES]
+        made += [str(RESULTS[step.words.split(" ")[0]][1]) for step in own if step.stage == "result"]
+        if made:
+            sentences.append(f"{address}: {', '.join(made)}.")
+    if outcome is not None:
+        sentences.append(OUTCOMES[outcome])
+    elif polls >= POLLS:
+        sentences.append(_("It is still on its way."))
+    return " ".join(map(str, sentences))

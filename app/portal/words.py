@@ -13,6 +13,7 @@ from core.eligibility import Condition
 from core.history import Change
 from core.recipients import ProofProblem
 from core.routing import Fate, Hold
+from core.submission import Outcome
 
 CLAIM_PROBLEMS = {
     ClaimProblem.TAKEN: (409, _("Somebody else has this address. Should it be yours?")),
@@ -106,6 +107,12 @@ RESULTS = {
     "deferred": ("caution", _("not taken now")),
 }
 """Colour and words for how a try at a mailbox ended."""
+
+OUTCOMES = {
+    Outcome.DELIVERED: _("The test mail was accepted."),
+    Outcome.REFUSED: _("The test mail was refused."),
+    Outcome.TRY_LATER: _("The test mail was not taken now."),
+}
 
 _SWITCHED = {
     "on": _("It was switched on."),

@@ -37,8 +37,8 @@ YOU: Tables = {
         _("Your account"),
         _(
             "Your name in %(directory)s, your full name there, and when that account was made. The address "
-            "and the language that %(provider)s told us at a sign-in, and whether that address is proven. "
-            "The language and the mails that you chose yourself. "
+            "that %(provider)s told us at a sign-in, and whether it is proven. The language that your "
+            "browser or %(provider)s asked for then. The language and the mails that you chose yourself. "
             "When you first came here, when %(directory)s was last asked about you, when you last sent "
             "yourself a test mail, and whether an admin has closed your account."
         ),
@@ -275,8 +275,14 @@ GROUPS: tuple[tuple[str, Tables], ...] = (
 ELSEWHERE = (
     Kept(
         _("Cookies in your browser"),
-        _("One with the keys of your session and its forms, and while you sign in one for that sign-in."),
-        _("You stay signed in, and no other site can press a button in your name. There is no other cookie."),
+        _(
+            "One with the keys of your session and its forms, and the language if you chose one; and while "
+            "you sign in one for that sign-in."
+        ),
+        _(
+            "You stay signed in, no other site can press a button in your name, and the pages keep your "
+            "language. There is no other cookie."
+        ),
         _(
             "Until you sign out or close the browser; the second one %(minutes)s minutes at most.",
             minutes=SIGN_IN_LASTS // 60,

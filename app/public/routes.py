@@ -1,14 +1,18 @@
 """The pages that need no sign-in: they say what this is, who is entitled, what is kept, and how to go on."""
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, session, url_for
 from flask_babel import get_locale
 from flask_babel import lazy_gettext as _
+from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from app.extensions import settings, theme
-from app.navigation import is_signed_in
+from app.language import CHOICE, languages
+from app.navigation import LANGUAGE_PAGES, go, is_signed_in, safe_next
 from app.presentation import directory_name
 from app.public.privacy import ELSEWHERE, GROUPS
+from core import account
+from core.database import utc_now
 from core.domains import find_domain, served_domains
 from core.facts import SECOND_NO_AFTER
 from core.recipients import MAX_RECIPIENTS, PROOF_LASTS
@@ -86,6 +90,19 @@ def help_page() -> str:
 def privacy() -> str:
     """Say what is stored, from the tables themselves, and what cannot be known here."""
     return render_template("public/privacy.html", groups=GROUPS, elsewhere=ELSEWHERE, names=names())
+
+
+@blueprint.post("/language")
+def choose_language() -> Response:
+    """Choose the language: of the account and its mails, or without one of what this browser sees."""
+    language = request.form.get("language", "")
+    if language not in languages():
+        abort(400)
+    if is_signed_in():
+        account.choose_language(current_user.person.id, language, utc_now())
+    else:
+        session[CHOICE] = language
+    return go(safe_next(request.form.get("page"), LANGUAGE_PAGES) or url_for("public.front"))
 
 
 @blueprint.get("/theme/<path:filename>")

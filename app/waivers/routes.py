@@ -14,12 +14,14 @@ from werkzeug.wrappers import Response
 from app.extensions import htmx, settings
 from app.navigation import go
 from app.portal.blueprint import render, say
+from app.presentation import told
 from app.waivers.words import HINTS, KINDS, STATES
 from core import waivers
 from core.database import utc_now
 from core.domains import find_domain
 from core.models import Alias, Domain
 from core.queues import wake_outbox
+from core.translation import N_
 from core.waiver_rules import LONGEST_REASON, SHORTEST_REASON, Kind, State, WaiverProblem
 from core.waivers import Request
 
@@ -49,7 +51,7 @@ def ask() -> Page:
     try:
         waivers.ask(current_user.person.id, _request(), settings.record_secret, utc_now())
     except WaiverProblem as error:
-        return _form(request.form.get("kind", ""), request.form, error=str(error)), 422
+        return _form(request.form.get("kind", ""), request.form, error=told(error)), 422
     wake_outbox(settings)
     say(_("Your request is with the admins. Their answer comes by mail, and stands here."), on_next_page=True)
     return go(url_for("waivers.page"))
@@ -62,7 +64,7 @@ def withdraw(waiver_id: int) -> Page:
     try:
         waivers.withdraw(current_user.person.id, waiver_id, utc_now())
     except WaiverProblem as error:
-        return _list(error=str(error)), 409
+        return _list(error=told(error)), 409
     say(_("You have taken it back."))
     return _list(withdrawn=True) if htmx else go(url_for("waivers.page"))
 
@@ -72,11 +74,11 @@ def _request() -> Request:
     fields = request.form
     domain = find_domain(fields.get("domain", ""))
     if domain is None or fields.get("kind") not in list(Kind):
-        raise WaiverProblem(_("Choose a domain."))
+        raise WaiverProblem(N_("Choose a domain."))
     try:
         until = date.fromisoformat(fields["until"]) if fields.get("until") else None
     except ValueError:
-        raise WaiverProblem(_("The last day is a date such as 2027-01-31.")) from None
+        raise WaiverProblem(N_("The last day is a date such as 2027-01-31.")) from None
     return Request(
         Kind(fields["kind"]), domain, fields.get("reason", ""), fields.get("local_part", ""), until
     )

@@ -36,7 +36,7 @@ _MEMBERSHIP = (
 _FOR_EACH_ALIAS = """
 alias (id, domain_id, local_part, person_id, by_self_service, entitlement, switch, switched_at, hold, \
 delivery_order, keeps_tag, label, created_at) SELECT i + 1, {nth} - {nth} / {domains} * {domains} + 1, \
-'person' || i / {each} || CASE WHEN {nth} < {domains} THEN '' ELSE '-second' END, i / {each} + 1, \
+'person' || (i / {each}) || CASE WHEN {nth} < {domains} THEN '' ELSE '-second' END, i / {each} + 1, \
 {yes}, 'entitled', 'on', {now}, 'none', 'all', {no}, '', {now}
 alias_recipient (alias_id, recipient_id, position) SELECT i + 1, i / {each} + 1, 0
 """

@@ -131,7 +131,7 @@ def test_mail_is_limited_for_each_person_over_all_forms_and_processes(
     assert "That was too often" in late.text
     assert "It can be done again in" in late.text
     assert 0 < int(late.header("Retry-After")) <= 3600
-    assert owner.press("switch", to="off-later").status == 303  # costs nobody anything
+    assert owner.press("switch", to="off-later").status == 303  # counted by itself
     other = Owner(new_client(), new_person("ubuntumembers"))
     assert other.add("second@mail.example.org").status == 303
 
@@ -151,6 +151,18 @@ def test_requests_to_admins_are_limited(portal: Portal, broker: Broker, owner: O
     answers = [owner.client.post("/waivers", {"kind": "x"}) for _ in range(11)]
 
     assert [answer.status for answer in answers] == [422] * 10 + [429]
+
+
+def test_changes_are_limited_and_those_who_prove_mailboxes(
+    portal: Portal, broker: Broker, owner: Owner
+) -> None:
+    answers = [owner.press("order", to="x") for _ in range(150)]
+    answers += [owner.press("switch", to="x") for _ in range(150)]
+    assert {answer.status for answer in answers} == {400}
+    assert owner.press("switch", to="on").status == 429
+
+    answers = [owner.client.post("/recipients/verify/x") for _ in range(31)]
+    assert [answer.status == 429 for answer in answers] == [False] * 29 + [True] * 2  # one was the claim
 
 
 def test_codes_are_limited(portal: Portal, broker: Broker, owner: Owner) -> None:

@@ -144,4 +144,5 @@ def test_the_page_switches_off_what_the_policy_forbids(portal: Portal, client: C
 
     assert settings["allowEval"] is False
     assert settings["includeIndicatorStyles"] is False
+    assert settings["defaultSettleDelay"] == 0  # else a press meanwhile finds the focus moved, or no HTMX yet
     assert settings["historyCacheSize"] == 0  # else pages stay in the browser's storage after sign-out

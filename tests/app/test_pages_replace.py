@@ -126,11 +126,12 @@ DANGEROUS = {
     "recipients": {"recipient": NEW},
     "recipients/{id}/replace": {"recipient": NEW},
     "recipients/{id}/remove": {},
+    "switch": {"to": "off-later"},
     "give-up": {"confirm": "{address}"},
 }
 HARMLESS = {
     "recipients/{id}/move": {"way": "up"},
-    "switch": {"to": "off-later"},
+    "switch": {"to": "on"},
     "label": {"label": "x"},
     "order": {"order": "first"},
 }
@@ -166,6 +167,18 @@ def test_a_change_of_where_mail_goes_asks_for_a_fresh_sign_in(
     assert urlsplit(str(back.response.url)).path == stale.path
     stale.client.forget_token()
     assert press(stale, member, path, DANGEROUS[path], htmx).status in (200, 303)
+
+
+@htmx_and_not
+def test_who_has_no_mailbox_yet_puts_one_in_at_once(
+    portal: Portal, stale: Owner, member: Account, htmx: bool
+) -> None:
+    """A provider that says nothing of the password would keep them out for good: a code goes nowhere."""
+    Recipient.update(verified_at=None).where(Recipient.person == stale.person).execute()
+
+    assert press(stale, member, "recipients", {"recipient": NEW}, htmx).status == (200 if htmx else 303)
+    asked = press(stale, member, "switch", {"to": "off-later"}, htmx)
+    assert (asked.header("HX-Redirect") if htmx else asked.location) == f"/login/again?next={stale.path}"
 
 
 @htmx_and_not

@@ -7,15 +7,21 @@ import pytest
 import structlog
 from flask import Flask, abort
 from flask.testing import FlaskClient
+from flask_login import current_user
 from peewee import DataError, OperationalError
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 from werkzeug.exceptions import RequestEntityTooLarge, TooManyRequests
 from werkzeug.test import TestResponse
 
 from app import create_app
+from core.database import connection, utc_now, write
 from core.ownership import NotYours
+from core.sessions import open_session
 from devtools.servers import PretendServers
 from tests.app.conftest import fill_database, portal_settings
+from tests.app.test_language import english_in
+from tests.support.arrange import make_person, make_recipient
 from tests.support.page import faults_of, read_page
 
 SECRET = "hidden-mailbox@home.example.net"
@@ -68,6 +74,7 @@ def _add_faults(app: Flask) -> None:
 
     @app.get("/raises/<name>")
     def raises(name: str) -> str:
+        assert current_user.is_authenticated in (True, False)  # every page of the portal asks who is there
         raise FAULTS[name][0]
 
     @app.get("/too-often")
@@ -111,6 +118,16 @@ def test_htmx_gets_a_part_that_is_announced_and_takes_the_focus(site: FlaskClien
     assert SECRET not in answer.text
 
 
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
+def test_an_error_is_told_in_japanese(site: FlaskClient, status: int, htmx: bool) -> None:
+    headers = {"Accept-Language": "ja"} | ({"HX-Request": "true"} if htmx else {})
+    page = read_page(site.get(f"/fails/{status}", headers=headers).text)
+
+    assert english_in(page) == set()
+    assert len(page.one(role="alert").text) > 30
+
+
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("on", ["", "/home"], ids=["plain", "htmx"])
 def test_whatever_goes_wrong_no_word_of_it_gets_out(site: FlaskClient, name: str, on: str) -> None:
@@ -125,6 +142,27 @@ def test_whatever_goes_wrong_no_word_of_it_gets_out(site: FlaskClient, name: str
     for told in (answer.text, str(answer.headers), logged):
         assert SECRET not in told
         assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("name", ["broken", "database"])
+def test_the_log_names_whom_it_went_wrong_for_and_nobody_else(site: FlaskClient, name: str) -> None:
+    with connection():
+        person = make_person(utc_now())
+        make_recipient(person, utc_now(), SECRET)
+        with write():
+            token = open_session(person, utc_now())
+    with site.session_transaction() as cookie:
+        cookie["_user_id"] = token
+    with capture_logs([merge_contextvars]) as entries:
+        get(site, f"/raises/{name}", "")
+        with site.session_transaction() as cookie:
+            cookie.clear()
+        get(site, f"/raises/{name}", "")
+
+    first, second = entries
+    assert (first["person"], first["launchpad_name"]) == (person.id, "ada")
+    assert "person" not in second
+    assert SECRET not in str(entries)
 
 
 @pytest.mark.parametrize(

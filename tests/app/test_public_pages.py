@@ -82,7 +82,7 @@ def test_help_and_privacy_stand_in_the_same_place_on_every_page(
 def test_the_front_page_says_what_it_is_and_starts_the_sign_in(portal: Portal, client: Client) -> None:
     page = client.get("/").page
 
-    form = page.one("form")
+    form = page.one("form", action="/login")
     assert (form["method"], form["action"]) == ("post", "/login")
     assert form.one("button").text == "Log in with Ubuntu One"
     names = page.one("ul", class_="domain-links")
@@ -172,7 +172,7 @@ def test_whoever_is_signed_in_is_led_to_their_addresses(
     page = client.get("/d/ubuntu.com").page
 
     assert links(page)["To your addresses"] == "/home#domain-ubuntu-com"
-    assert [form["action"] for form in page.all("form")] == ["/logout"]
+    assert [form["action"] for form in page.all("form")] == ["/logout", "/language"]
 
 
 @pytest.mark.parametrize("name", ["Ubuntu.com", "UBUNTU.COM", "ubuntu.com."])

@@ -135,7 +135,7 @@ def test_without_a_mailbox_the_page_says_what_to_do(
     owner.person.save()
     page = owner.client.get(AGAIN)
 
-    assert "no mailbox to which we could send a code" in page.text
+    assert "no confirmed mailbox to which we could send a code" in page.text
     assert faults_of(page.page) == []
 
 

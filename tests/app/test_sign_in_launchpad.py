@@ -1,5 +1,6 @@
 """Launchpad on a bad day: people come in all the same, and see what was last known, or that nobody knows."""
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -88,6 +89,22 @@ def test_whoever_comes_on_a_bad_day_comes_in(
     assert answers["ubuntu.com"] == "yes"
     assert "Last checked 2 hours ago" in again.text
     assert f"Claim {known.name}@ubuntu.com" in again.text
+
+
+def test_what_launchpad_left_unclear_is_logged_with_the_person(
+    portal: Portal, client: Client, outside: PretendServers, new_person: MakePerson
+) -> None:
+    member = new_person("ubuntumembers")
+    client.sign_in(member.name)
+    outside.launchpad.fail(FaultKind.BAD_JSON, "/1.0/")  # the account is known, its teams are not
+    before = len(portal.log())
+    client.sign_in(member.name)
+
+    logged = portal.log()[before:]
+    (line,) = [json.loads(line) for line in logged.splitlines() if "directory unclear at sign-in" in line]
+    assert (line["person"], line["launchpad_name"]) == (person_of(member).id, member.name)
+    assert line["why"], "it says what went wrong"
+    assert member.email not in logged
 
 
 def test_facts_of_the_last_24_hours_are_good_for_a_claim_while_launchpad_is_down(

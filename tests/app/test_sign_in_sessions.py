@@ -188,6 +188,7 @@ POSTS = [
     "/login/again",
     "/login/again/code",
     "/account/language",
+    "/language",
     "/account/notices",
     "/account/sessions/1/end",
     "/account/sessions/end",

@@ -240,10 +240,11 @@ def test_after_a_press_the_focus_is_not_lost(
         "Test mail": lambda: page.get_by_role("button", name="Send me a test mail").press("Enter"),
     }
     page.get_by_label("Another mailbox", exact=True).fill(f"{name}.3@mail.example.org")
+    page.evaluate("addEventListener('htmx:afterSettle', () => { document.documentElement.id = 'settled' })")
     for what, press in presses.items():
-        with page.expect_response(lambda response: response.request.method == "POST"):
-            press()
-        page.wait_for_timeout(300)
+        page.evaluate("document.documentElement.id = ''")
+        press()
+        expect(page.locator("html#settled")).to_be_attached()
         if page.evaluate("document.activeElement === document.body"):
             lost.append(what)
 

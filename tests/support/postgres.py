@@ -39,8 +39,9 @@ def find_binaries() -> Path | None:
 class PostgresServer:
     """Its databases are reached by `url(name)`; nothing of it stays after `stop`."""
 
-    def __init__(self, binaries: Path) -> None:
+    def __init__(self, binaries: Path, **configuration: str) -> None:
         self._binaries = binaries
+        self._configuration = _CONFIGURATION | configuration
         self._folder = Path(tempfile.mkdtemp(prefix="waypost-postgres-"))
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -58,12 +59,16 @@ class PostgresServer:
             capture_output=True,
             cwd="/",
         )
-        self.resume()
+        try:
+            self.resume()
+        except RuntimeError:
+            self.stop()
+            raise
 
     def resume(self) -> None:
-        """Start it with the data that it has."""
+        """Start it with the data that it has; raises RuntimeError with its log when it does not start."""
         data = str(self._folder / "data")
-        options = [part for name, value in _CONFIGURATION.items() for part in ("-c", f"{name}={value}")]
+        options = [part for name, value in self._configuration.items() for part in ("-c", f"{name}={value}")]
         port = ["-p", str(self._port)]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -90,7 +95,10 @@ class PostgresServer:
                 self._process.wait()
 
     def kill(self) -> None:
-        """End the server as a crash does; `resume` recovers what was committed."""
+        """End the server as a crash does; `resume` recovers what was committed.
+
+        Started with `synchronous_commit="on"`, that is; else the last few commits are lost.
+        """
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -121,7 +129,7 @@ class PostgresServer:
             except psycopg.OperationalError:
                 if process.poll() is not None or time.monotonic() > end:
                     log = (self._folder / "log").read_text(errors="replace")
-                    self.stop()
+                    self.halt()
                     raise RuntimeError(f"PostgreSQL does not start:\n{log}") from None
                 time.sleep(0.05)
             else:

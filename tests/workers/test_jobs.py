@@ -1,5 +1,6 @@
 """Jobs in real worker processes, over the embedded broker, against the pretend Launchpad."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from traceback import format_exception
 
 import pytest
 from rq import Queue, Retry
@@ -32,16 +34,28 @@ from core.models import (
 )
 from core.notices import tell_ops
 from core.people import SignIn, sign_in
-from core.queues import QUEUES, Job, broker, enqueue, failed_jobs, job_id, wait_for_broker, wake_outbox
+from core.queues import (
+    QUEUES,
+    Job,
+    JobFailed,
+    broker,
+    enqueue,
+    failed_jobs,
+    job_id,
+    wait_for_broker,
+    wake_outbox,
+)
 from core.routing import Entitlement
 from core.settings import Settings
 from core.signing_keys import State, create_key, state_of
 from core.standing import facts_of
 from devtools.people import demo_world
 from devtools.servers import PretendServers
-from tests.support.arrange import UNKNOWN, make_alias, make_domain
+from tests.support.arrange import UNKNOWN, make_alias, make_domain, make_person, make_recipient
 from tests.support.environment import environment_of
+from tests.workers import breaking
 from workers import schedule
+from workers.__main__ import QuietJob
 
 PATIENCE = 40.0  # seconds, on a busy machine
 
@@ -175,6 +189,57 @@ def test_a_job_that_breaks_is_seen_and_told_to_ops(embedded: object, run: Run, s
     assert [(row.tried, row.about, row.why) for row in Problem.select()] == [("job", "broken", "ValueError")]
 
 
+def test_a_failure_names_its_kind_and_no_address(
+    embedded: object, run: Run, settings: Settings, now: object, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """PostgreSQL says of a broken rule which values broke it; neither log nor broker keeps that."""
+    make_recipient(make_person(now), now, breaking.ADDRESS)
+    with broker(settings) as connection:
+        queue = Queue("sync", connection=connection, serializer=JSONSerializer)
+        queue.enqueue(breaking.store_twice_in_a_worker, job_id="broken")
+    run("workers")
+    until(lambda: failed_jobs(settings))
+    until(lambda: Problem.select().count())
+
+    assert [(job.id, job.why) for job in failed_jobs(settings)] == [("broken", "IntegrityError")]
+    with broker(settings) as connection:
+        result = RqJob.fetch("broken", connection=connection, serializer=JSONSerializer).latest_result()
+    logged = capfd.readouterr().err
+    for kept in (result.exc_string, logged):
+        assert "IntegrityError" in kept
+        assert "breaking.py" in kept, "where it broke"
+        assert breaking.ADDRESS not in kept
+        assert "address_key)" not in kept
+    assert '"event": "job failed"' in logged
+
+
+def test_what_breaks_while_a_failure_is_kept_names_no_address_either(db: object, settings: Settings) -> None:
+    """A second error in the same breath is logged with the one that led to it."""
+    make_recipient(make_person(utc_now()), utc_now(), breaking.ADDRESS)
+    job = QuietJob.create(breaking.store_twice, connection=broker(settings), serializer=JSONSerializer)
+    with pytest.raises(JobFailed) as caught:
+        job.perform()
+
+    assert breaking.ADDRESS not in "".join(format_exception(caught.value))
+    assert caught.value.__context__ is None
+
+
+def test_a_job_about_a_person_that_breaks_names_them(
+    embedded: object, run: Run, settings: Settings, now: object, capfd: pytest.CaptureFixture[str]
+) -> None:
+    person = make_person(now)
+    with broker(settings) as connection:
+        queue = Queue("interactive", connection=connection, serializer=JSONSerializer)
+        queue.enqueue(Job.SYNC_PERSON.value, person.id, "one too many", job_id="broken")
+    run("workers")
+    until(lambda: Problem.select().count())
+
+    row = Problem.get()
+    assert (row.tried, row.about, row.why, row.person_id) == ("job", "broken", "TypeError", person.id)
+    line = next(json.loads(x) for x in capfd.readouterr().err.splitlines() if '"job failed"' in x)
+    assert (line["job"], line["person"], line["launchpad_name"]) == ("broken", person.id, "ada")
+
+
 def test_a_member_who_left_loses_the_address_by_the_jobs_alone(
     embedded: object, run: Run, settings: Settings, outside: PretendServers, now: object
 ) -> None:
@@ -297,6 +362,20 @@ def test_a_worker_killed_in_the_middle_loses_no_job(
     assert Membership.select().count() == 0, "it was in the middle"
     outside.launchpad.latency = 0
     run("bench.quick_worker")
+
+    until(lambda: Membership.select().count() == 1)
+
+
+def test_a_job_that_a_death_took_from_the_queue_runs_all_the_same(
+    embedded: object, run: Run, settings: Settings, outside: PretendServers, now: object
+) -> None:
+    """Killed between taking a job and noting that it runs, a worker leaves it in no list."""
+    make_domain(now, teams=["ubuntumembers"])
+    person = newcomer(outside, settings, "ada", now)
+    enqueue(settings, Job.SYNC_PERSON, person.id)
+    with broker(settings) as connection:
+        assert connection.lpop("rq:queue:interactive")
+    run("workers")
 
     until(lambda: Membership.select().count() == 1)
 

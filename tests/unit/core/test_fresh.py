@@ -3,8 +3,8 @@
 import pytest
 
 from core.database import write
-from core.fresh import CodeProblem, code_goes_to, code_of, enter_code, is_fresh, send_code
-from core.models import Notice, Person, Session
+from core.fresh import CodeProblem, code_goes_to, code_of, enter_code, guards_mail, is_fresh, send_code
+from core.models import AliasRecipient, Notice, Person, Session
 from core.ownership import NotYours
 from core.people import SignIn, sign_in
 from core.sessions import open_session
@@ -64,6 +64,25 @@ def test_a_sign_in_is_fresh_for_ten_minutes(ada, begin, now, minutes, fresh):
 def test_without_a_word_of_the_provider_no_session_is_fresh(ada, begin, now):
     assert not is_fresh(begin(ada), now)
     assert not is_fresh(begin(ada, asked_anew=True), now)
+
+
+def test_nor_one_of_somebody_without_any_mailbox(begin, db, now):
+    """OpenID Connect Core, 3.1.2.1: asked with max_age, a provider must say when; one may be silent."""
+    assert not is_fresh(begin(make_person(now), asked_anew=True), now)
+
+
+def test_there_is_mail_to_guard_from_the_first_mailbox_on_that_gets_it(db, now):
+    person = make_person(now)
+    waiting = make_recipient(person, now, proven=False)
+    alias = make_alias(person, make_domain(now), now, recipients=[waiting])
+    assert not guards_mail(person)
+    imported = make_recipient(None, now, "ada@work.example.net")
+    AliasRecipient.create(alias=alias, recipient=imported, position=1)
+    assert guards_mail(person)
+    AliasRecipient.delete().where(AliasRecipient.recipient == imported).execute()
+    waiting.verified_at = now
+    waiting.save()
+    assert guards_mail(person)
 
 
 def test_a_sign_in_says_what_the_provider_said(db, now):

@@ -2,6 +2,7 @@
 
 import pytest
 from peewee import OperationalError
+from structlog.contextvars import bound_contextvars, merge_contextvars
 from structlog.testing import capture_logs
 
 from core import sync
@@ -354,9 +355,21 @@ def test_one_who_breaks_stops_no_other(directory, ada, domain, deadline, now, mo
         store(person, *rest)
 
     monkeypatch.setattr(sync, "store_reading", busy)
+    with bound_contextvars(job="sync_people"), capture_logs([merge_contextvars]) as lines:
+        assert sync_people(directory, [ada.id, grace.id], deadline, now) == [ada.id]
 
-    assert sync_people(directory, [ada.id, grace.id], deadline, now) == [ada.id]
     assert answers(grace)[TEAM] is Answer.YES
+    assert lines == [
+        {
+            "event": "database busy",
+            "log_level": "warning",
+            "tried": "sync-person",
+            "person": ada.id,
+            "launchpad_name": "ada",
+            "job": "sync_people",
+            "error": "OperationalError",
+        }
+    ]
 
 
 def test_what_went_wrong_is_logged_with_the_person_and_no_address(look, directory, ada, now):

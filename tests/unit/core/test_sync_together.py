@@ -54,7 +54,11 @@ class Case:
         alias_ids = {alias.id for alias in Alias.select().where(Alias.person == mine)}
         rows = [
             *[("fact", f.fact, f.holds, f.first_no_at) for f in AccountFact.select() if f.person_id == mine],
-            *[("member", m.holds, m.first_no_at) for m in Membership.select() if m.person_id == mine],
+            *[
+                ("member", m.holds, m.first_no_at)
+                for m in Membership.select()
+                if m.person_id == mine and m.team == self.team  # the teams of other cases are mapped, too
+            ],
             *[
                 ("alias", a.entitlement, a.grace_until, a.grace_told, a.switch, a.hold)
                 for a in Alias.select()
