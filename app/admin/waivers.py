@@ -140,5 +140,6 @@ def _card(waiver_id: int, **said: object) -> str:
         longest=LONGEST_REASON,
         kinds=KINDS,
         states=STATES,
+        told=told,
         **said,
     )

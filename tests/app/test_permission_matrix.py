@@ -85,6 +85,7 @@ ROUTES = {
     "GET public.help_page": ALL,
     "GET public.privacy": ALL,
     "GET public.theme_file": may(),
+    "POST public.choose_language": ALL,
     "GET auth.sign_in": ALL,
     "POST auth.begin": ALL,
     "GET auth.answer": ALL,
