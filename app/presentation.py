@@ -92,9 +92,8 @@ def ahead(value: datetime) -> Markup:
 
 
 def _relative(value: datetime, words: str) -> Markup:
-    return Markup('<time datetime="{}" title="{:%Y-%m-%d %H:%M} UTC" data-zone="title">{}</time>').format(
-        value.isoformat(), value, words
-    )
+    exact = f'datetime="{value.isoformat()}" title="{value:%Y-%m-%d %H:%M} UTC"'
+    return Markup(f'<time {exact} data-zone="title">{escape(words)}</time>')  # noqa: S704
 
 
 def breaks(text: str) -> Markup:
