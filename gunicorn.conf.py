@@ -23,6 +23,6 @@ def on_starting(_server):
 
 
 def post_worker_init(_worker):
-    """Let the garbage collector pass over what is loaded now and stays: it would look at it again and again."""
+    """Let the garbage collector pass over what is loaded now: it stays, and is a lot to look at."""
     gc.collect()
     gc.freeze()

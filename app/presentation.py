@@ -98,7 +98,8 @@ def _relative(value: datetime, words: str) -> Markup:
 
 def breaks(text: str) -> Markup:
     """Let a long address break before its @ and its dots; what is copied is the address alone."""
-    return Markup(re.sub(r"[@.]", r"<wbr>\g<0>", str(escape(text))))  # noqa: S704: no escape has an @ or a dot
+    escaped = str(escape(text))  # no escape has an @ or a dot
+    return Markup(re.sub(r"[@.]", r"<wbr>\g<0>", escaped))  # noqa: S704
 
 
 def ago(value: datetime) -> Markup:
