@@ -1,5 +1,6 @@
 """How the portal is served. PORT, WEB_CONCURRENCY and WEB_BIND may change it from outside."""
 
+import gc
 import os
 
 from app.theme import require_theme
@@ -19,3 +20,9 @@ def on_starting(_server):
     settings = runtime.start()
     runtime.require_tables()
     require_theme(settings.theme_dir)
+
+
+def post_worker_init(_worker):
+    """Let the garbage collector pass over what is loaded now: it stays, and is a lot to look at."""
+    gc.collect()
+    gc.freeze()

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 from core.facts import Answer, Fact
 
@@ -69,7 +70,7 @@ class Decision:
 
     reasons: tuple[Reason, ...]
 
-    @property
+    @cached_property
     def answer(self) -> Answer:
         """*No* when one condition fails, *unknown* when one is unknown, else *yes*."""
         answers = {reason.answer for reason in self.reasons}

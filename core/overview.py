@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from peewee import JOIN, ModelSelect, Value
+from peewee import JOIN, Value
 
 from core.addresses import is_claimable_local_part
 from core.alias_recipients import is_deliverable
@@ -227,7 +228,7 @@ def _view(alias: Alias, rows: list[AliasRecipient], now: datetime) -> AliasView:
     return AliasView(alias, rows, alias_fate(facts, now))
 
 
-def _names_taken_or_kept(value: Slots) -> ModelSelect:
+def _names_taken_or_kept(value: Slots) -> Any:
     """Ask on which domains a name is taken by others, and on which it is kept for the project."""
     others = (Alias.person != value("person")) | Alias.person.is_null()
     served = Domain.select(Domain.id).where(Domain.removed_at.is_null())
@@ -239,7 +240,7 @@ def _names_taken_or_kept(value: Slots) -> ModelSelect:
     kept = ReservedName.select(ReservedName.domain, Value(0), Value("")).where(
         ReservedName.local_part == value("name")
     )
-    return taken.where(named, others).union_all(kept).tuples()  # type: ignore[no-any-return]
+    return taken.where(named, others).union_all(kept).tuples()
 
 
 _NAMES = Prepared(_names_taken_or_kept)

@@ -1,11 +1,11 @@
-"""Selects whose SQL is written once: peewee takes longer to write a long one than SQLite takes to answer it."""
+"""Selects whose SQL is written once: peewee takes longer to write one than SQLite to answer it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from peewee import ModelSelect, Value
+from peewee import Value
 
 from core.database import database
 
@@ -28,9 +28,9 @@ class Prepared:
     for person in ask(name="ada"): ...
     """
 
-    def __init__(self, build: Callable[[Slots], ModelSelect]) -> None:
+    def __init__(self, build: Callable[[Slots], Any]) -> None:
         self._build = build
-        self._written: WeakKeyDictionary[Any, tuple[ModelSelect, str, list[Any]]] = WeakKeyDictionary()
+        self._written: WeakKeyDictionary[Any, tuple[Any, str, list[Any]]] = WeakKeyDictionary()
 
     def __call__(self, **values: Any) -> Iterator[Any]:
         """Ask; yields the rows as the select itself would."""

@@ -40,7 +40,7 @@ _SESSIONS = Prepared(
 
 def find_session(token: str, now: datetime) -> Session | None:
     """Return the live session of a token with its person; None when ended, unknown or banned."""
-    session = next(_SESSIONS(token=token_hash(token)), None)
+    session: Session | None = next(_SESSIONS(token=token_hash(token)), None)
     if session is None or now - session.seen_at > LASTS or session.person.banned_at is not None:
         return None
     if session.seen_at != _hour(now):

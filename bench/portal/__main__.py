@@ -27,7 +27,7 @@ from bench.portal.population import ALIASES_EACH, Visitor, fill, sign_in
 from bench.portal.rivals import make_bare
 from bench.portal.servers import APPLICATIONS, BARE, HELLO, PORTAL, server, settings_for
 from bench.relay.processes import machine
-from core.database import database
+from core.database import connection, database
 from core.settings import Settings
 from devtools.stack import Stack
 
@@ -86,6 +86,9 @@ def home(
             "The bare page's queries are not the home page's: " + "\n".join({*queries} ^ {*bare})
         )
     with ExitStack() as stack:
+        # As the relay and the workers do, somebody has the database open: else each page would be its last
+        # user now and then, and SQLite folds its log up when that one leaves.
+        stack.enter_context(connection())
         ports = {one: stack.enter_context(server(one, settings)) for one in APPLICATIONS}
         for one, port in ports.items():
             ask(port, headers_for(one, visitors), MANY_CLIENTS, 2.0)  # what is only slow the first time

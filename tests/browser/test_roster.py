@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from devtools.stack import Stack
 from tests.browser import job
 from tests.browser.conftest import OpenPage, picture
+from tests.browser.test_looks import look_at
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,25 @@ def test_the_back_button_leads_back(roster_stack: Stack, open_page: OpenPage) ->
 
     page.wait_for_url(f"{roster_stack.portal_url}/**")
     expect(page.get_by_role("button", name=f"Log in with {roster_stack.provider_name}")).to_be_visible()
+
+
+def test_the_page_that_leads_on_can_be_read_and_used(roster_stack: Stack, open_page: OpenPage) -> None:
+    page = open_page(reduced_motion="reduce")
+
+    def keep(route: Route) -> None:
+        answer = route.fetch(max_redirects=0)
+        assert "refresh" in answer.headers
+        headers = {name: value for name, value in answer.headers.items() if name != "refresh"}
+        route.fulfill(response=answer, headers=headers)
+
+    page.route("**/login", keep)
+    page.goto(roster_stack.portal_url)
+    page.get_by_role("button", name=f"Log in with {roster_stack.provider_name}").click()
+    expect(page.get_by_role("link", name="Continue")).to_be_visible()
+
+    found = look_at(page, "leaving")
+
+    assert not found, "\n".join(found)
 
 
 def test_cancelling_at_the_provider_is_calm(roster_stack: Stack, open_page: OpenPage) -> None:
