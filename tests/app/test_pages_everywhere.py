@@ -47,6 +47,9 @@ def addresses(portal: Portal, owner: Owner, method: str) -> dict[str, str]:
         "run_id": "y",
     }
     odd |= {"session_id": 0, "waiver_id": 2**31 - 1}
+    rows = ("bulk_id", "entry_id", "grant_id", "name_id", "reading_id", "role_team_id")
+    own |= {"person_id": owner.person.id} | dict.fromkeys(rows, 1)
+    odd |= dict.fromkeys(("person_id", *rows), 2**31 - 1)
     found = {}
     with app.test_request_context():
         for rule in app.url_map.iter_rules():
