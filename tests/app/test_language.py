@@ -163,7 +163,7 @@ NAMES = """
 """.split()
 """Words that are the same in Japanese: names, and terms of mail."""
 CODE = re.compile(
-    r"""\w+://\S+ | [^\s「」（）、。]*@[^\s「」（）、。]* | [\w-]+(\.[\w-]+)+ | [\#/]\S*
+    r"""[^\s「」（）、。]*@[^\s「」（）、。]* | [\w-]+(\.[\w-]+)+ | [\#/]\S*
     | [a-z]+(-[a-z]+)+ | \b(?=[a-f]*\d)[0-9a-f]{12,}\b""",
     re.VERBOSE,
 )
@@ -191,8 +191,9 @@ def english_in(page: Element, *names: str) -> set[str]:
     """Return the Latin words of a page that are no names, addresses or codes. names: of people and teams."""
     found = set()
     for text in words_of(page):
-        known = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
-        rest = re.sub(rf"(?<![\w-])({known})(?![\w-])", " ", text)
+        rest = re.sub(r"\w+://\S+", " ", text)
+        for name in sorted(filter(None, names), key=len, reverse=True):
+            rest = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", " ", rest)
         rest = CODE.sub(" ", rest)
         found |= {word for word in re.findall(r"[A-Za-z/][A-Za-z/-]+", rest) if word not in NAMES}
     return found
