@@ -43,6 +43,24 @@
     });
   });
 
+  // -- a press that does not get through: it says so, and what is polled is asked for again ----------
+  const unsay = () => document.querySelectorAll('main > [data-unsent]').forEach((one) => one.remove());
+
+  document.addEventListener('htmx:sendError', ({ detail }) => {
+    const { elt, verb } = detail.requestConfig;
+    unsay();
+    const said = document.getElementById('unsent').content.firstElementChild.cloneNode(true);
+    said.dataset.unsent = '';
+    document.getElementById('main').prepend(said);
+    if (verb === 'get') {
+      setTimeout(() => htmx.trigger(elt, 'again'), 3000);
+      return;
+    }
+    if (document.activeElement === document.body) elt.querySelector('button').focus(); // it was disabled meanwhile
+    said.scrollIntoView();
+  });
+  document.addEventListener('htmx:beforeSwap', unsay);
+
   // -- a swap around somebody who has gone on to something else since their press -------------------
   let place = null;
 

@@ -76,9 +76,32 @@ def test_a_test_mail_goes_the_whole_way_and_each_step_is_seen(
     if javascript:
         expect(page.locator("#announce")).to_contain_text("The test mail was accepted.")
         heard = " ".join(page.evaluate("window.heard"))
-        steps = ["It was accepted by us.", "The mailbox, Ready for the mail", "The whole mail, accepted"]
-        assert [heard.count(step) for step in steps] == [1, 1, 1]
+        steps = ["It was accepted by us.", "The mailbox", "Ready for the mail", "The whole mail, accepted."]
+        assert [heard.count(step) for step in steps] == [1, 1, 1, 1], heard
     job.open_mail(page, stack, f"{name}@home.example.net", f"Test mail for {address}")
+
+
+def test_a_test_mail_on_its_way_outlives_other_presses_and_leaving_the_page(
+    stack: Stack, open_page: OpenPage, newcomer: Newcomer
+) -> None:
+    name = newcomer("ubuntumembers", "kubuntu-members")
+    page = open_page()
+    owner_of_two(page, stack, name)
+    part = page.locator("#test-mail")
+    with mailbox_told(stack, stage="data", address=f"{name}@home.example.net", delay=4):
+        page.get_by_role("button", name="Send me a test mail").click()
+        expect(part).to_contain_text("on its way")
+        page.get_by_role("button", name="Off: senders try later").click()
+        expect(page.locator(".about")).to_contain_text("off, senders try later")
+        expect(part).to_contain_text("on its way")
+        page.get_by_role("link", name="My data").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("My data")
+        page.go_back()
+        see_the_end(page, javascript=True)
+
+    expect(part).to_contain_text(f"{name}@home.example.net accepted")
+    page.reload()
+    expect(part).to_contain_text(f"{name}@home.example.net accepted")
 
 
 @both

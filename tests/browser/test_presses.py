@@ -9,6 +9,7 @@ from playwright.sync_api import Page, Route, expect
 from devtools.stack import Stack
 from tests.browser import job
 from tests.browser.conftest import Complaints, OpenPage
+from tests.browser.test_looks import look_at
 from tests.browser.test_main_job import tab_to
 
 Newcomer = Callable[..., str]
@@ -111,6 +112,29 @@ def test_whoever_has_gone_on_since_the_press_stays_where_they_are(
     page.keyboard.press("Enter")
     expect(page.locator("li.recipient > p .address")).to_have_text([first])
     expect(page.get_by_role("heading", name="Where mail goes")).to_be_focused()
+
+
+def test_a_press_without_a_connection_says_so_and_works_later(
+    stack: Stack, open_page: OpenPage, newcomer: Newcomer, complaints: Complaints
+) -> None:
+    page = open_page()
+    owner_of_two_mailboxes(page, stack, newcomer("ubuntumembers"))
+    said = page.get_by_role("alert").filter(has_text="There is no connection to this site.")
+    page.context.set_offline(True)
+    off = page.get_by_role("button", name="Off: senders try later")
+    off.press("Enter")
+    expect(said).to_be_in_viewport()
+    expect(off).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(said).to_have_count(1)
+    assert look_at(page, "address-no-connection") == []
+
+    page.context.set_offline(False)
+    off.press("Enter")
+    expect(page.get_by_role("button", name="Switch on")).to_be_visible()
+    expect(said).to_have_count(0)
+    assert all("ERR_INTERNET_DISCONNECTED" in one or "htmx:" in one for one in complaints.found)
+    complaints.found.clear()
 
 
 def test_a_press_whose_thing_is_gone_meanwhile_is_left_out(
