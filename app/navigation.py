@@ -18,7 +18,8 @@ PAGES = frozenset(
     | {"admin.overview", "admin.waivers", "admin.waiver", "admin.held", "admin.lookup"}
     | {"admin.audit", "admin.audit_entry", "admin.audit_export", "admin.roles", "admin.jobs", "admin.freed"}
     | {"admin.names", "admin.look_alikes", "admin.people", "admin.person", "admin.move"}
-    | {"admin.failing", "admin.bulk", "admin.bulk_run"}
+    | {"admin.failing", "admin.bulk", "admin.bulk_run", "admin.first_admin"}
+    | {"portal.role_address", "admin.role_addresses", "admin.role_address"}
 )
 """The endpoints to which a sign-in may lead back."""
 

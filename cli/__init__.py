@@ -2,7 +2,7 @@
 
 import click
 
-from cli import address, audit, database, dns, domain, keys, people, roster, sync, waiver
+from cli import address, audit, database, dns, domain, init, keys, people, roster, sync, waiver
 from core import runtime
 
 
@@ -10,9 +10,11 @@ from core import runtime
 @click.pass_context
 def main(context: click.Context) -> None:
     """Waypost: official mail addresses for the contributors of a project."""
-    context.obj = runtime.start()
+    if context.invoked_subcommand != "init":  # that one makes the settings
+        context.obj = runtime.start()
 
 
+main.add_command(init.init_command)
 main.add_command(database.migrate_command)
 main.add_command(domain.domain)
 main.add_command(dns.dns_command)

@@ -3,10 +3,7 @@
 import click
 
 from core.audit import seal_head
-from core.database import connection, migrate, write
-
-MARKS_THE_END = "0011"
-"""The migration since which the end of the record is marked."""
+from core.database import MARKS_THE_END, connection, migrate, write
 
 
 @click.command("migrate")

@@ -7,16 +7,21 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from core.audit import Actor, record
-from core.models import Alias, AliasRecipient, Person, Recipient
+from core.models import Alias, AliasOwner, AliasRecipient, Person, Recipient
 from core.notices import tell_recipient
-from core.routing import Switch
+from core.routing import Hold, Switch
 
 
 def is_deliverable(recipient: Recipient, alias: Alias) -> bool:
-    """Whether mail may go there, as the relay's query says: proven by the owner, or imported."""
+    """Whether mail may go there, as the relay's query says: proven by an owner, or imported."""
     if recipient.imported_at is not None:
         return True
-    return recipient.verified_at is not None and recipient.person_id == alias.person_id
+    if recipient.verified_at is None or recipient.person_id is None:
+        return False
+    if recipient.person_id == alias.person_id:
+        return True
+    owner = (AliasOwner.alias == alias) & (AliasOwner.person == recipient.person_id)
+    return AliasOwner.select().where(owner, AliasOwner.hold == Hold.NONE).exists()
 
 
 def rows_of(alias: Alias) -> list[AliasRecipient]:
@@ -112,6 +117,7 @@ def tell_changed(aliases: Iterable[Alias], now: datetime, but: Recipient | None 
     told = {
         row.recipient_id: (row.recipient, alias)
         for alias in aliases
+        if not alias.shared  # its owners do not see each other's mailboxes
         for row in rows_of(alias)
         if is_deliverable(row.recipient, alias) and row.recipient != but
     }

@@ -37,7 +37,8 @@ _SERVES = "SELECT 1 FROM domain WHERE name = ? AND verified_at IS NOT NULL AND r
 # The two queries are put together of constants only, so S608 has nothing to find.
 _DELIVERABLE = """(r.imported_at IS NOT NULL OR (r.verified_at IS NOT NULL AND (
     r.person_id = a.person_id
-    OR EXISTS (SELECT 1 FROM alias_owner o WHERE o.alias_id = a.id AND o.person_id = r.person_id)
+    OR EXISTS (SELECT 1 FROM alias_owner o
+               WHERE o.alias_id = a.id AND o.person_id = r.person_id AND o.hold = 'none')
 )))"""
 """Invariant 6: the recipient was proven by an owner of the alias, or imported."""
 

@@ -17,6 +17,8 @@ BUSY_SECONDS = 5
 _TRIES = 5
 """How often a migration may find another process at it."""
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
+MARKS_THE_END = "0011"
+"""The migration since which the end of the record is marked."""
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 """Before every moment that is stored; with it a search for "is set at all" uses an index."""

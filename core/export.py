@@ -16,6 +16,7 @@ from peewee import Field, ForeignKeyField
 from core.erased import owner_hashes
 from core.models import (
     AccountFact,
+    AdminLink,
     Alias,
     AliasOwner,
     AliasRecipient,
@@ -58,6 +59,7 @@ LEFT_OUT: Mapping[type[Table], str] = {
     AuditSubject: "It repeats the entries of the record, to find them by what they speak of.",
     AuditHead: "It says where the record ends.",
     RoleTeam: "It speaks of no person.",
+    AdminLink: "It speaks of no person.",
     DkimKey: "It speaks of no person.",
     TeamSync: "It speaks of no person.",
     UsedNonce: "A hash of a random number; nobody can tell whose sign-in it was.",

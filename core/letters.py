@@ -5,7 +5,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -28,6 +28,8 @@ from core.models import Alias, AuditEntry, DkimKey, Domain, Notice, Person, Reci
 from core.notices import LATER_ENDS, can_be_told
 from core.problems import DIGEST, problems_of
 from core.recipients import PROOF, PROOF_LASTS, proof_expires, proof_token
+from core.role_addresses import ENDS as ROLE_ENDS
+from core.role_addresses import is_ending
 from core.roles import Authority, Role
 from core.routing import LATER_LASTS, Entitlement, Hold, Switch
 from core.secrets import derive_key, keyed_hash
@@ -232,6 +234,8 @@ def _still_matters(notice: Notice, facts: dict[str, Any], now: datetime) -> bool
     if notice.kind == ENDS:
         waiver = facts["waiver"]
         return int(waiver.ends_at.timestamp()) == facts["until"] if waiver.ends_at else False
+    if notice.kind == ROLE_ENDS:
+        return is_ending(facts["alias"], notice.person, facts["until"])
     if notice.kind == "waiver-asked":
         return bool(facts["waiver"].state == "asked")
     return True
@@ -262,6 +266,8 @@ def _of_mail(notice: Notice, facts: dict[str, Any]) -> dict[str, Any]:
     if notice.kind.startswith("recipient-") and facts.get("recipient") is not None:
         why = why_refused(facts["recipient"].failing_with or "")
         return {"why": catalogue(_language(notice)).gettext(why)}
+    if notice.kind == ROLE_ENDS:
+        return {"day": f"{datetime.fromtimestamp(facts['until'], UTC):%Y-%m-%d %H:%M} UTC"}
     if notice.kind == "recipients-changed":
         return {"ways": _ways(facts["recipient"], facts["alias"].person)}
     return {"subject": notice.unique_key.split(":")[3]} if notice.kind == "relay-refused" else {}

@@ -191,6 +191,8 @@ class Alias(Recorded, Table):
     """The identity that may take a reserved address over."""
     looks_like = CharField(64, null=True, index=True)
     """The reserved name for which it may be taken, until an admin has looked (`core.reserved`)."""
+    shared = BooleanField(default=False, index=True)
+    """Whether it is a role address with several owners (`core.role_addresses`)."""
     created_at = UtcDateTimeField()
 
     class Meta:
@@ -220,8 +222,17 @@ class AliasOwner(Table):
     """One of the several owners of a role address."""
 
     id = AutoField()
+    alias_id: int
+    person_id: int
+
     alias = ForeignKeyField(Alias, backref="owners", on_delete="CASCADE")  # type: ignore[assignment]
     person = ForeignKeyField(Person, on_delete="CASCADE")
+    entitlement = CharField(10, default=Entitlement.ENTITLED)
+    """Of this owner alone: when it ends, they are taken out."""
+    grace_until = UtcDateTimeField(null=True)
+    grace_told = IntegerField(null=True)
+    hold = CharField(10, default=Hold.NONE)
+    """While they are banned or suspended, its mail does not go to them."""
 
     class Meta:
         indexes = ((("alias", "person"), True),)
@@ -545,6 +556,14 @@ class BulkLine(Table):
     """What became of them, or would; None until their turn has come."""
 
 
+class AdminLink(Recorded, Table):
+    """The link that makes the first admin (`core.first_admin`); gone as soon as it is used."""
+
+    id = AutoField()
+    token_hash = CharField(64)
+    expires_at = UtcDateTimeField()
+
+
 class UsedNonce(Table):
     """A response nonce of OpenID, so that no answer counts twice."""
 
@@ -598,7 +617,7 @@ TABLES: tuple[type[Table], ...] = (
     Domain, DomainTeam, TeamReading, TeamSync, Person, Identity, Alias, ErasedOwner, AliasOwner, Recipient,
     AliasRecipient, DeliveryCount, Membership, AccountFact, Waiver, Notice, Problem, Session, RoleGrant,
     RoleTeam, ReservedName, AuditEntry, AuditSubject, AuditValue, AuditHead, UsedNonce, StashedAnswer,
-    DkimKey, BulkRun, BulkLine,
+    DkimKey, BulkRun, BulkLine, AdminLink,
 )  # fmt: skip
 
 

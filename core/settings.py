@@ -4,9 +4,11 @@
 """
 
 import ipaddress
+import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
@@ -488,13 +490,32 @@ def split_host_port(text: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
+FILE_VARIABLE = "WAYPOST_SETTINGS"
+"""Names a file with settings, as `waypost init` writes it; what the environment itself says goes before."""
+
+
 def load_settings() -> Settings:
-    """Read the environment.
+    """Read the environment, and the file that it names.
 
     Raises SettingsError with one sentence a line, each naming its variable.
     """
+    file = os.environ.get(FILE_VARIABLE)
+    if file and not os.access(file, os.R_OK):
+        raise SettingsError(f"{FILE_VARIABLE} names {file}, which cannot be read.")
+    return _checked(_env_file=file or None)
+
+
+def check_settings(values: Mapping[str, str]) -> Settings:
+    """Make settings of texts by their names in lower case, before they are written into a file.
+
+    Raises SettingsError as `load_settings` does.
+    """
+    return _checked(**values)
+
+
+def _checked(**values: Any) -> Settings:
     try:
-        return Settings()  # type: ignore[call-arg]  # the values come from the environment
+        return Settings(**values)
     except ValidationError as error:
         raise SettingsError(
             "\n".join(_sentence(item["loc"], item["msg"]) for item in error.errors())

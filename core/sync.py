@@ -23,7 +23,7 @@ from core.joining import (
     people_with,
     perhaps_the_same,
 )
-from core.models import AccountFact, Alias, Identity, Membership, Person
+from core.models import AccountFact, Alias, AliasOwner, Identity, Membership, Person
 from core.problems import report
 from core.provisioning import provide
 from core.routing import Switch
@@ -234,6 +234,7 @@ def people_to_ask(now: datetime) -> list[int]:
     concerned = _ids(Alias.select(Alias.person).where(owned).distinct()) | _ids(
         Person.select(Person.id).where(Person.banned_at.is_null(False))
     )
+    concerned |= _ids(AliasOwner.select(AliasOwner.person).distinct())
     doubted = _ids(AccountFact.select(AccountFact.person).where(AccountFact.held_at.is_null(), due)) | _ids(
         Membership.select(Membership.person).where(Membership.first_no_at <= now - SECOND_NO_AFTER)
     )

@@ -11,9 +11,10 @@ from core.database import connection, write
 from core.eligibility import DomainRules, PersonFacts, settled
 from core.facts import NOT, Answer
 from core.lifecycle import Event, Life, Word, step
-from core.models import AccountFact, Alias, Domain, DomainTeam, Membership, Person
+from core.models import AccountFact, Alias, AliasOwner, Domain, DomainTeam, Membership, Person
 from core.notices import tell_person
 from core.ownership import lock_people
+from core.role_addresses import keep_owner_up
 from core.routing import Entitlement, Hold, Switch
 from core.sessions import end_all_sessions
 from core.standing import facts_of_all, rules_of_all
@@ -36,13 +37,23 @@ def keep_up(people: Iterable[Person], now: datetime, actor: Actor = JOB) -> None
         .order_by(Alias.id)
     )
     aliases = list(query)
-    if not aliases:
+    owners = list(
+        AliasOwner.select(AliasOwner, Alias, Domain)
+        .join(Alias)
+        .join(Domain)
+        .where(AliasOwner.person.in_(list(by_id)), Domain.removed_at.is_null())
+        .order_by(AliasOwner.id)
+    )
+    if not aliases and not owners:
         return
     facts = facts_of_all(by_id.values())
     rules = {domain.id: rules for domain, rules in rules_of_all()}
     for alias in aliases:
         person = by_id[alias.person_id or 0]
         _keep_up_one(alias, person, _word(facts[person.id], rules[alias.domain_id], now), now, actor)
+    for owner in owners:
+        word = _word(facts[owner.person_id], rules[owner.alias.domain_id], now)
+        keep_owner_up(owner, word, now, actor)
     for person_id, known in facts.items():
         if _suspended(known) is Answer.YES:
             end_all_sessions(by_id[person_id])
@@ -150,4 +161,5 @@ def _candidates() -> list[int]:
         .order_by(Alias.person)
         .distinct()
     )
-    return [person_id for (person_id,) in query.tuples()]
+    owners: Any = AliasOwner.select(AliasOwner.person).distinct()  # of role addresses, and so few
+    return sorted({person_id for rows in (query, owners) for (person_id,) in rows.tuples()})

@@ -28,6 +28,11 @@ def up(migrator, db):
 
     migrator.migrate(
         migrator.add_column("alias", "looks_like", CharField(max_length=64, null=True)),
+        migrator.add_column("alias", "shared", BooleanField(default=False)),
+        migrator.add_column("alias_owner", "entitlement", CharField(max_length=10, default="entitled")),
+        migrator.add_column("alias_owner", "grace_until", BigIntegerField(null=True)),
+        migrator.add_column("alias_owner", "grace_told", IntegerField(null=True)),
+        migrator.add_column("alias_owner", "hold", CharField(max_length=10, default="none")),
         migrator.add_column("person", "name_key", CharField(max_length=200, default="")),
         migrator.add_column("person", "sign_in_key", CharField(max_length=400, null=True)),
     )
@@ -38,6 +43,7 @@ def up(migrator, db):
     migrator.migrate(
         migrator.add_index("alias", ("looks_like",)),
         migrator.add_index("alias", ("hold",)),
+        migrator.add_index("alias", ("shared",)),
         migrator.add_index("person", ("banned_at",)),
         migrator.add_index("waiver", ("ends_at",)),
     )
@@ -62,7 +68,15 @@ def up(migrator, db):
             database = db
             table_name = "bulk_line"
 
-    db.create_tables([BulkRun, BulkLine])
+    class AdminLink(Model):
+        token_hash = CharField(max_length=64)
+        expires_at = BigIntegerField()
+
+        class Meta:
+            database = db
+            table_name = "admin_link"
+
+    db.create_tables([BulkRun, BulkLine, AdminLink])
     if isinstance(db, SqliteDatabase):
         own = [pair for pair in BEGINNINGS if pair not in WITH_INDEX]
         migrator.migrate(*[migrator.add_index(table, (column,)) for table, column in own])

@@ -5,6 +5,7 @@ from app.admin import (
     audit,
     bulk,
     failing,
+    first_run,
     freed,
     held,
     jobs,
@@ -12,6 +13,7 @@ from app.admin import (
     names,
     overview,
     people,
+    role_addresses,
     roles,
     waivers,
 )
@@ -23,6 +25,7 @@ __all__ = [
     "blueprint",
     "bulk",
     "failing",
+    "first_run",
     "freed",
     "held",
     "jobs",
@@ -30,6 +33,7 @@ __all__ = [
     "names",
     "overview",
     "people",
+    "role_addresses",
     "roles",
     "waivers",
 ]

@@ -26,6 +26,7 @@ MENU = (
     ("admin.overview", _("What waits"), READERS),
     ("admin.waivers", _("Waivers"), READERS),
     ("admin.people", _("People"), READERS),
+    ("admin.role_addresses", _("Role addresses"), READERS),
     ("admin.names", _("Reserved names"), READERS),
     ("admin.held", _("Held readings"), OF_THE_PROJECT),
     ("admin.freed", _("Freed names"), OF_THE_PROJECT),

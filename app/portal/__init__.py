@@ -4,7 +4,7 @@ Every action is a plain form. With HTMX it swaps the part of the page that chang
 comes back as a whole. Both render the same template file.
 """
 
-from app.portal import address, home, proof, test_mail
+from app.portal import address, home, proof, role_addresses, test_mail
 from app.portal.blueprint import blueprint
 
-__all__ = ["address", "blueprint", "home", "proof", "test_mail"]
+__all__ = ["address", "blueprint", "home", "proof", "role_addresses", "test_mail"]

@@ -266,6 +266,12 @@ PROJECT: Tables = {
         _("Others can check that mail really came through here, unchanged."),
         _("A day after the next one has taken over, the private half is erased."),
     ),
+    models.AdminLink: Kept(
+        _("The link for the first admin"),
+        _("A hash of a random number, and until when it works. Nothing about a person."),
+        _("Whoever runs this service makes somebody its admin with it, once."),
+        _("Until it is used, or the next one is made."),
+    ),
     models.ReservedName: Kept(
         _("Names that are kept back"),
         _("Names such as “security”, on one domain or on all. Nothing about a person."),

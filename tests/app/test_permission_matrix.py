@@ -21,6 +21,7 @@ from core.bulk import Action, begin
 from core.database import connection, utc_now, write
 from core.kept_names import keep_back
 from core.models import Alias, AuditEntry, Person, Recipient, RoleGrant, RoleTeam, Session, TeamReading
+from core.role_addresses import make as make_role_address
 from core.roles import Role, grant, grant_to_team
 from core.sessions import open_session
 from core.settings import Settings
@@ -113,6 +114,18 @@ ROUTES = {
     "POST admin.grant_waiver": may(DOMAIN, PROJECT, fresh=True),
     "POST admin.refuse_waiver": may(DOMAIN, PROJECT),
     "POST admin.end_waiver": may(DOMAIN, PROJECT, fresh=True),
+    "GET portal.role_address": OWNER,
+    "POST portal.add_role_recipient": OWNER,
+    "POST portal.remove_role_recipient": OWNER,
+    "POST portal.resend_role_proof": OWNER,
+    "GET admin.role_addresses": READERS,
+    "POST admin.make_role_address": may(DOMAIN, PROJECT, fresh=True, domain="proj.example"),
+    "GET admin.role_address": OF_THE_DOMAIN,
+    "POST admin.add_role_owner": may(DOMAIN, PROJECT, fresh=True),
+    "POST admin.remove_role_owner": may(DOMAIN, PROJECT, fresh=True),
+    "POST admin.end_role_address": may(DOMAIN, PROJECT, fresh=True),
+    "GET admin.first_admin": may(),
+    "POST admin.become_first_admin": may(),
     "GET admin.people": READERS,
     "GET admin.person": OF_THE_DOMAIN,
     "POST admin.person_in_full": may(DOMAIN, PROJECT),
@@ -216,6 +229,7 @@ def _arrange() -> tuple[dict[str, Person], Person, dict[str, object]]:
             "waiver_id": make_waiver(victim, domain, now).id,
             "reading_id": reading.id,
             "person_id": victim.id,
+            "role_alias_id": make_role_address(OPERATOR, domain, "team", [victim.id], now).id,
             "bulk_id": begin(people[PROJECT], Action.HOLD, [victim.id], now).id,
             "name_id": keep_back(OPERATOR, domain, "cabinet", now).id,
             "grant_id": RoleGrant.get(RoleGrant.subject == "spare").id,
@@ -258,12 +272,17 @@ def try_it(world: World, route: str, who: str, authenticated_ago: timedelta) -> 
     rule = next(rule for rule in world.app.url_map.iter_rules(endpoint) if method in (rule.methods or ()))
     with world.app.test_request_context():
         path = world.app.url_map.bind("").build(
-            endpoint, {name: world.arguments[name] for name in rule.arguments}, method=method
+            endpoint, {name: _argument(world, endpoint, name) for name in rule.arguments}, method=method
         )
     fields = ROUTES[route].fields
     if method == "GET":
         return client.get(path, query_string=fields)
     return client.post(path, data=fields)
+
+
+def _argument(world: World, endpoint: str, name: str) -> object:
+    role_address = name == "alias_id" and "role_" in endpoint
+    return world.arguments["role_alias_id" if role_address else name]
 
 
 def answer_of(response: TestResponse) -> str:

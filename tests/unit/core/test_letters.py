@@ -95,7 +95,10 @@ OF_AN_ACCOUNT = (
     *("sign-in-code", "account-deleted"),
 )
 
-OF_ADMINS = ("address-held", "address-lifted", "address-ended", "address-moved-away", "address-moved-here")
+OF_ADMINS = (
+    *("address-held", "address-lifted", "address-ended", "address-moved-away", "address-moved-here"),
+    *("role-address-owner", "role-address-left", "role-address-empty"),
+)
 """What admins did to an address."""
 
 NOTICES = [
