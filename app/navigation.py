@@ -4,7 +4,7 @@ import re
 from collections.abc import Set
 from urllib.parse import urlsplit
 
-from flask import Response, current_app, redirect, request, url_for
+from flask import Response, current_app, redirect, request, session, url_for
 from flask_login import current_user
 from werkzeug.exceptions import HTTPException
 
@@ -72,6 +72,15 @@ def ask_to_sign_in() -> Response:
     if htmx:
         return Response("", 401, headers={"HX-Redirect": target})
     return redirect(target, code=303)
+
+
+def know_admin(known: bool) -> None:
+    """Remember for this browser whether its pages show the way to the admins' pages; it gives no right.
+
+    Looked up at the sign-in and on the admins' pages, so that other pages need not ask.
+    """
+    if session.get("admin", False) is not known:
+        session["admin"] = known
 
 
 def is_signed_in() -> bool:

@@ -72,7 +72,6 @@ def authority_of(person: Person, configured: Sequence[str], now: datetime) -> Au
     """
     if person.banned_at is not None:
         return Authority()
-    identities = {(row.issuer, row.subject) for row in Identity.select().where(Identity.person == person)}
     same = (RoleGrant.issuer == Identity.issuer) & (RoleGrant.subject == Identity.subject)
     granted = RoleGrant.select().join(Identity, on=same).where(Identity.person == person)
     by_team = RoleTeam.select().join(Membership, on=Membership.team == RoleTeam.team)
@@ -80,17 +79,19 @@ def authority_of(person: Person, configured: Sequence[str], now: datetime) -> Au
     lately = Membership.read_at >= now - TEAM_READ_WITHIN
     rows = [*granted, *by_team.where(Membership.person == person, is_member, lately)]
     found = {(row.role, row.domain_id) for row in rows}
-    found |= _configured(configured, identities)
-    removed = [row.id for row in Domain.select(Domain.id).where(Domain.removed_at.is_null(False))]
-    found = {(role, domain) for role, domain in found if domain is None or domain not in removed}
+    found |= _configured(configured, person) if configured else set()
+    if any(domain is not None for _, domain in found):
+        served = {None, *(row.id for row in Domain.select(Domain.id).where(Domain.removed_at.is_null()))}
+        found = {(role, domain) for role, domain in found if domain in served}
     return Authority(
         frozenset(Role(role) for role, _ in found),
         frozenset(domain for role, domain in found if role == Role.DOMAIN_ADMIN and domain is not None),
     )
 
 
-def _configured(lines: Sequence[str], identities: set[tuple[str, str]]) -> set[tuple[str, int | None]]:
-    """Return the roles, with their domains, that the settings give to some identities."""
+def _configured(lines: Sequence[str], person: Person) -> set[tuple[str, int | None]]:
+    """Return the roles, with their domains, that the settings give to a person's identities."""
+    identities = {(row.issuer, row.subject) for row in Identity.select().where(Identity.person == person)}
     found: set[tuple[str, int | None]] = set()
     for line in lines:
         role, issuer, subject = line.split(" ", 2)

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from app.admin import words
 from app.extensions import settings
-from app.navigation import is_signed_in
+from app.navigation import is_signed_in, know_admin
 from core.audit import Actor
 from core.database import utc_now
 from core.roles import Authority, Role, authority_of
@@ -50,6 +50,7 @@ def only_for(*roles: Role) -> Callable[[View], View]:
         @wraps(view)
         @login_required
         def guarded(*args: Any, **kwargs: Any) -> Any:
+            know_admin(bool(authority().roles))
             if not authority().roles & set(roles):
                 abort(403)
             return view(*args, **kwargs)

@@ -69,7 +69,7 @@ def _decide(decide: Callable[[], object], done: str) -> Page:
         return _lists(error=_("Nothing was changed: that is decided already, or nothing was chosen.")), 409
     wake_outbox(settings)
     say(done)
-    return _lists(decided=True) if htmx else go(url_for("admin.held"))
+    return _lists(decided=done) if htmx else go(url_for("admin.held"))
 
 
 def _lists(**said: object) -> str:

@@ -42,7 +42,7 @@ def _decide(done: bool, said: str) -> Page:
     if not done:
         return _report(error=_("Nothing was changed: that job is gone, or the broker does not answer.")), 409
     say(said)
-    return _report(decided=True) if htmx else go(url_for("admin.jobs"))
+    return _report(decided=said) if htmx else go(url_for("admin.jobs"))
 
 
 def _report(**said: object) -> str:

@@ -62,7 +62,7 @@ def _taken(done: bool) -> Page:
 
 def _done(said: str) -> Page:
     say(said)
-    return _lists(decided=True) if htmx else go(url_for("admin.roles"))
+    return _lists(decided=said) if htmx else go(url_for("admin.roles"))
 
 
 def _lists(**said: object) -> str:

@@ -115,7 +115,7 @@ def _decide(waiver_id: int, decide: Callable[[], object], done: str) -> Page:
         return _card(waiver_id, error=told(error)), 422
     wake_outbox(settings)
     say(done)
-    return _card(waiver_id, decided=True) if htmx else go(url_for("admin.waiver", waiver_id=waiver_id))
+    return _card(waiver_id, decided=done) if htmx else go(url_for("admin.waiver", waiver_id=waiver_id))
 
 
 def _seen(waiver_id: int) -> Waiver:

