@@ -196,7 +196,7 @@ class Alias(Recorded, Table):
     created_at = UtcDateTimeField()
 
     class Meta:
-        indexes = ((("domain", "local_part"), True),)
+        indexes = ((("domain", "local_part"), True), (("domain", "person"), False))
 
     @property
     def text(self) -> str:

@@ -43,6 +43,7 @@ def up(migrator, db):
     migrator.migrate(
         migrator.add_index("alias", ("looks_like",)),
         migrator.add_index("alias", ("hold",)),
+        migrator.add_index("alias", ("domain_id", "person_id")),
         migrator.add_index("alias", ("shared",)),
         migrator.add_index("person", ("banned_at",)),
         migrator.add_index("waiver", ("ends_at",)),

@@ -15,13 +15,16 @@ from flask import Flask
 from peewee import chunked
 
 from app import create_app
+from core.bulk import Action, begin
 from core.database import connection, database, utc_now, write
 from core.models import (
     Alias,
+    AliasOwner,
     AliasRecipient,
     AuditEntry,
     AuditSubject,
     AuditValue,
+    Domain,
     Identity,
     Membership,
     Notice,
@@ -53,6 +56,27 @@ PAGES = [
     "/admin/waivers?q=p17&domain=proj.example&kind=domain",
     "/admin/waivers/1",
     "/admin/waivers/2",
+    "/admin/people",
+    "/admin/people?after=1500&sort=newest",
+    "/admin/people?q=p17",
+    "/admin/people?q=p17@proj.example",
+    "/admin/people?q=p1700@home&sort=newest",
+    "/admin/people?q=nobody",
+    "/admin/people?state=banned",
+    "/admin/people?state=held",
+    "/admin/people?domain=proj.example",
+    "/admin/people?domain=proj.example&after=1500&sort=newest",
+    "/admin/people?domain=proj.example&q=p17",
+    "/admin/people/17",
+    "/admin/addresses/17/move?to=p18",
+    "/admin/failing",
+    "/admin/failing?after=70",
+    "/admin/bulk",
+    "/admin/bulk/1",
+    "/admin/names",
+    "/admin/names/look-alikes",
+    "/admin/role-addresses",
+    "/admin/role-addresses/3001",
     "/admin/held",
     "/admin/freed-names",
     "/admin/freed-names?after=2000",
@@ -172,8 +196,16 @@ def _fill(now: datetime) -> None:
             database.execute_sql(f"SELECT setval('{name}_id_seq', {2 * MANY})")
     make_admin(now, "boss", Role.PROJECT_ADMIN)
     asking = Person.get_by_id(17)
+    with write():
+        AliasOwner.create(alias=Alias.create(**_shared(domain, now)), person=asking)
+    begin(asking, Action.HOLD, range(1, 300), now)
     make_waiver(asking, domain, now)
     make_waiver(asking, domain, now, "local-part", local_part="p18+list")
+
+
+def _shared(domain: Domain, now: datetime) -> dict[str, object]:
+    moments = {"switched_at": now, "created_at": now}
+    return {"id": MANY + 1, "domain": domain, "local_part": "team", "shared": True} | moments
 
 
 def _fill_record(ids: list[int], rare: dict[int, Any], now: datetime) -> None:

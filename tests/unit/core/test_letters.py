@@ -92,7 +92,7 @@ def parse(letter: Letter | None) -> EmailMessage:
 
 OF_AN_ACCOUNT = (
     *("waiver-asked", "waiver-granted", "waiver-refused", "waiver-ends"),
-    *("sign-in-code", "account-deleted"),
+    *("sign-in-code", "account-deleted", "daily"),
 )
 
 OF_ADMINS = (
@@ -109,7 +109,6 @@ NOTICES = [
     *OF_AN_ACCOUNT,
     *("recipients-changed", "recipient-removed"),
     *OF_ADMINS,
-    "daily",
     *Event,
 ]
 

@@ -3,6 +3,7 @@
 import pytest
 
 from core.models import Alias, Person, by_id
+from core.routing import Hold
 from tests.support.arrange import make_alias, make_domain, make_person
 
 
@@ -23,3 +24,8 @@ def test_an_id_that_no_row_has_finds_nothing(db, now, number):
     make_person(now)
 
     assert by_id(Person, number) is None
+
+
+def test_what_holds_an_address_stands_before_what_does_not():
+    """In the alphabet: `core.person_search` finds those that are held by that, with the index."""
+    assert all(hold < Hold.NONE for hold in Hold if hold is not Hold.NONE)
