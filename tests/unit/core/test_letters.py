@@ -16,7 +16,7 @@ from core.facts import Answer
 from core.fresh import enter_code, send_code
 from core.letters import Letter, write_letter, write_test_mail
 from core.lifecycle import Event
-from core.models import Alias, DkimKey, Domain, Notice, Person, Recipient, Session, Waiver
+from core.models import Alias, AliasOwner, DkimKey, Domain, Notice, Person, Recipient, Session, Waiver
 from core.notices import tell_admins, tell_goodbye, tell_ops, tell_owner, tell_person, tell_recipient
 from core.problems import report
 from core.recipients import add_recipient, resend_proof, verify_recipient
@@ -92,7 +92,7 @@ def parse(letter: Letter | None) -> EmailMessage:
 
 OF_AN_ACCOUNT = (
     *("waiver-asked", "waiver-granted", "waiver-refused", "waiver-ends"),
-    *("sign-in-code", "account-deleted", "daily"),
+    *("sign-in-code", "account-deleted", "daily", "role-address-ends"),
 )
 
 OF_ADMINS = (
@@ -142,6 +142,10 @@ def tell_of_an_account(kind: str, ada: Person, alias: Alias, now: datetime) -> N
         tell_daily(now)
     elif kind == "account-deleted":
         tell_goodbye(["ada@home.example.net"], now)
+    elif kind == "role-address-ends":
+        until = later(now, days=10)
+        AliasOwner.create(alias=alias, person=ada, grace_until=until)
+        tell_person(ada, kind, {"alias": alias.id, "until": int(until.timestamp())}, "key", now)
     elif kind == "waiver-ends":
         until = later(now, days=10)
         waiver = make_waiver(ada, alias.domain, now, state="granted", ends_at=until)
@@ -486,7 +490,11 @@ SAME += "waypost waiver show audit verify head".split()
 
 
 def latin_words(text: str) -> set[str]:
-    plain = re.sub(r"https?://\S+|\S*@[\w.-]+|[\w-]+(\.[\w-]+)+|[a-z]+(-[a-z]+)+", " ", text)
+    plain = re.sub(
+        r"https?://\S+|\b\d+:[0-9a-f]{12,}|\b[0-9a-f]{40,}|\S*@[\w.-]+|[\w-]+(\.[\w-]+)+|[a-z]+(-[a-z]+)+",
+        " ",
+        text,
+    )
     return set(re.findall(r"[A-Za-z]{2,}", plain)) - set(SAME)
 
 
