@@ -218,6 +218,7 @@ def names_of(owner: Owner) -> list[str]:
         str(owner.person.launchpad_name),
         "I am also known as treasure-chest.",
         "name+anything",
+        "waypost init --link",
     ]
 
 

@@ -29,6 +29,7 @@ PAGES = [
         "/admin/lookup?address=x",
         "/admin/lookup?address=a@b.org",
     ),
+    "/admin/role-addresses",
     *("/admin/addresses/{alias}/move", "/admin/addresses/{alias}/move?to=nobody"),
 ]
 CODES = """
