@@ -26,6 +26,7 @@ from core.recipients import MAX_RECIPIENTS, RecipientProblem, recipient_for
 from core.roles import first_recipient
 from core.routing import Entitlement, Hold, Switch
 from core.standing import decision_for
+from core.translation import N_, ToldError
 
 OWNER, LEFT, ENDS, EMPTY = (
     "role-address-owner",
@@ -36,7 +37,7 @@ OWNER, LEFT, ENDS, EMPTY = (
 """Kinds of notices: you own it, you do not any more, you will not soon; to admins: nobody owns it now."""
 
 
-class RoleAddressProblem(ValueError):
+class RoleAddressProblem(ToldError):
     """It cannot be done; the message says why, for the admin who tried."""
 
 
@@ -87,12 +88,12 @@ def make(actor: Actor, domain: Domain, text: str, owner_ids: Iterable[int], now:
     """
     name = text.strip().lower()
     if not is_claimable_local_part(name):
-        raise RoleAddressProblem("A name has letters from a to z, digits, and dots or - between them.")
+        raise RoleAddressProblem(N_("A name has letters from a to z, digits, and dots or - between them."))
     try:
         with write():
             people = lock_people(owner_ids)
             if not people:
-                raise RoleAddressProblem("Name at least one owner.")
+                raise RoleAddressProblem(N_("Name at least one owner."))
             fields = {"domain": domain, "local_part": name, "by_self_service": False, "shared": True}
             alias = Alias.create(**fields, switched_at=now, created_at=now)
             record(actor, "role-address-made", _ids(alias), {"alias": alias.text}, now)
@@ -101,7 +102,7 @@ def make(actor: Actor, domain: Domain, text: str, owner_ids: Iterable[int], now:
             mark_reachable(alias, now)
             return alias
     except IntegrityError:
-        raise RoleAddressProblem("This address is there already, or was somebody's before.") from None
+        raise RoleAddressProblem(N_("This address is there already, or was somebody's before.")) from None
 
 
 def add_owner(actor: Actor, alias_id: int, person_id: int, now: datetime) -> bool:
@@ -121,12 +122,11 @@ def add_owner(actor: Actor, alias_id: int, person_id: int, now: datetime) -> boo
 
 def _add(actor: Actor, alias: Alias, person: Person, now: datetime) -> None:
     if actor == Actor.person(person.id):
-        raise RoleAddressProblem("Nobody makes themselves an owner. Ask another admin.")
+        raise RoleAddressProblem(N_("Nobody makes themselves an owner. Ask another admin."))
     if person.banned_at is not None or decision_for(person, alias.domain, now).answer is not Answer.YES:
         name = person.launchpad_name or person.display_name
-        raise RoleAddressProblem(
-            f"{name} is not entitled to {alias.domain.name}. A waiver for it comes first."
-        )
+        text = N_("%(name)s is not entitled to %(domain)s. A waiver for it comes first.")
+        raise RoleAddressProblem(text, name=name, domain=alias.domain.name)
     AliasOwner.create(alias=alias, person=person)
     mailbox = first_recipient(person)
     if mailbox is not None:
@@ -191,9 +191,10 @@ def add_recipient(person_id: int, alias_id: int, text: str, now: datetime) -> Re
         own = own_recipients(person, alias)
         recipient = recipient_for(person, text, now)
         if recipient in own:
-            raise RecipientProblem("Mail for this address goes there already.")
+            raise RecipientProblem(N_("Mail for this address goes there already."))
         if len(own) >= MAX_RECIPIENTS:
-            raise RecipientProblem(f"An address has at most {MAX_RECIPIENTS} recipients. Take one out first.")
+            text = N_("An address has at most %(most)s recipients. Take one out first.")
+            raise RecipientProblem(text, most=MAX_RECIPIENTS)
         attach(alias, recipient)
         mark_reachable(alias, now)
         ids = {"alias": alias.id, "recipient": recipient.id, "person": person.id}

@@ -9,6 +9,7 @@ from app.auth.fresh import needs_fresh_sign_in
 from app.extensions import htmx, settings
 from app.navigation import go
 from app.portal.blueprint import render, say
+from app.presentation import told
 from core import alias_admin
 from core import role_addresses as use_cases
 from core.database import utc_now
@@ -40,7 +41,7 @@ def make_role_address() -> Page:
         owners = [_person(name).id for name in typed.get("owners", "").split()]
         alias = use_cases.make(actor(), domain, typed.get("name", ""), owners, utc_now())
     except RoleAddressProblem as error:
-        return _list(error=_(str(error)), typed=typed), 422
+        return _list(error=told(error), typed=typed), 422
     wake_outbox(settings)
     say(_("The address is there. Its owners are told."), on_next_page=True)
     return go(url_for("admin.role_address", alias_id=alias.id))
@@ -63,7 +64,7 @@ def add_role_owner(alias_id: int) -> Page:
     try:
         use_cases.add_owner(actor(), alias_id, _person(typed).id, utc_now())
     except RoleAddressProblem as error:
-        return _page(alias_id, error=_(str(error)), typed=typed), 422
+        return _page(alias_id, error=told(error), typed=typed), 422
     return _done(alias_id, _("The owner was added, and is told."))
 
 

@@ -162,7 +162,11 @@ NAMES = """
     Web IP ID MiB security Project ubuntumembers
 """.split()
 """Words that are the same in Japanese: names, and terms of mail."""
-CODE = re.compile(r"[^\s「」（）、。]*@[^\s「」（）、。]*|[\w-]+(\.[\w-]+)+|[a-z]+(-[a-z]+)+|[#/]\S*")
+CODE = re.compile(
+    r"""[^\s「」（）、。]*@[^\s「」（）、。]* | [\w-]+(\.[\w-]+)+ | [\#/]\S*
+    | [a-z]+(-[a-z]+)+ | \b(?=[a-f]*\d)[0-9a-f]{12,}\b""",
+    re.VERBOSE,
+)
 """Addresses, hosts, codes, and names of teams."""
 
 
@@ -187,7 +191,9 @@ def english_in(page: Element, *names: str) -> set[str]:
     """Return the Latin words of a page that are no names, addresses or codes. names: of people and teams."""
     found = set()
     for text in words_of(page):
-        rest = re.sub("|".join(map(re.escape, names)) or "$^", " ", text)
+        rest = re.sub(r"\w+://\S+", " ", text)
+        for name in sorted(filter(None, names), key=len, reverse=True):
+            rest = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", " ", rest)
         rest = CODE.sub(" ", rest)
         found |= {word for word in re.findall(r"[A-Za-z/][A-Za-z/-]+", rest) if word not in NAMES}
     return found
@@ -212,6 +218,7 @@ def names_of(owner: Owner) -> list[str]:
         str(owner.person.launchpad_name),
         "I am also known as treasure-chest.",
         "name+anything",
+        "waypost init --link",
     ]
 
 

@@ -52,9 +52,9 @@ def addresses(portal: Portal, owner: Owner, method: str) -> dict[str, str]:
     }
     odd |= {"domain_id": 2**31 - 1, **dict.fromkeys(OF_ADMINS, 0)}
     odd |= {"session_id": 0, "waiver_id": 2**31 - 1}
-    of_admins = ("entry_id", "reading_id", "grant_id", "role_team_id", "list_id", "kept_id")
-    own |= dict.fromkeys(of_admins, 1)
-    odd |= dict.fromkeys(of_admins, 2**31 - 1)
+    rows = ("bulk_id", "entry_id", "grant_id", "name_id", "reading_id", "role_team_id", "list_id", "kept_id")
+    own |= {"person_id": owner.person.id} | dict.fromkeys(rows, 1)
+    odd |= dict.fromkeys(("person_id", *rows), 2**31 - 1)
     found = {}
     with app.test_request_context():
         for rule in app.url_map.iter_rules():
