@@ -89,14 +89,15 @@ def test_a_provider_that_says_nothing_makes_no_sign_in_fresh_and_a_code_does(
     assert client.get("/account/delete").page.one("h1").text == "Delete the account"
 
 
-def test_where_no_code_can_be_sent_there_is_no_mailbox_to_guard(
+def test_where_no_code_can_be_sent_the_page_says_what_opens_the_way(
     portal: Portal, client: OidcClient, member: Account, provider: PretendOidc
 ) -> None:
-    """Somebody who has proven no address yet must be able to put a mistyped one right."""
+    """A first mailbox needs no fresh sign-in (docs/decisions/0008); what else is dangerous waits for it."""
     provider.tamper = lambda claims: (claims.pop("auth_time", None), claims.update(email_verified=False))
     client.come_in(member.name)
     assert client.get("/account/delete").location == "/login/again?next=/account/delete"
 
     page = client.come_in(member.name, "/login/again?next=/account/delete")
 
-    assert page.page.one("h1").text == "Delete the account"
+    assert page.page.one("h1").text == "Is it you?"
+    assert "Confirm a mailbox of one of your addresses, then come back" in page.page.text
