@@ -17,7 +17,9 @@ from core.facts import Answer
 from core.models import MOST_ID, Alias, AliasRecipient, Domain, ErasedOwner, Person, Recipient, ReservedName
 from core.prepared import Prepared, Slots
 from core.recipients import suggested_recipient
+from core.reservations import ids_kept_for
 from core.reserved import brands, is_reserved
+from core.role_addresses import ids_owned_by
 from core.routing import LATER_LASTS, AliasFacts, Entitlement, Fate, Hold, RouteRecipient, Switch, alias_fate
 from core.standing import standings_of
 from core.takeover import Offer, offers_for
@@ -103,6 +105,8 @@ class Overview:
     """What that word may be."""
     offers: Sequence[Offer] = ()
     """What was imported and waits for their proof that it is theirs."""
+    role_addresses: Sequence[Alias] = ()
+    """What they own with others."""
 
 
 _PROVEN = Prepared(
@@ -127,7 +131,8 @@ def overview_of(person: Person, now: datetime, record_secret: str | None = None)
     standings = standings_of(person, now)
     names = {standing.domain.id: standing.domain.name for standing in standings}
     problems = dict(_problems(person, local_part, names, record_secret))
-    offers = offers_for(person, now)
+    beside = _kept_or_shared(person)
+    offers = offers_for(person, now, [alias for alias in beside if not alias.shared])
     kept = {offer.alias.domain_id for offer in offers if offer.alias.local_part == local_part}
     problems |= {domain: ClaimProblem.KEPT for domain in kept if problems.get(domain) is ClaimProblem.TAKEN}
     rows = [
@@ -146,7 +151,15 @@ def overview_of(person: Person, now: datetime, record_secret: str | None = None)
         _has_proven_one(person, views) or any(_PROVEN(person=person.id)),
         suggested_recipient(person, names.values()),
         offers,
+        [alias for alias in beside if alias.shared],
     )
+
+
+def _kept_or_shared(person: Person) -> list[Alias]:
+    """Load what is kept for a person, and what they own with others, in one query."""
+    ids = ids_kept_for(person) | ids_owned_by(person)
+    query = Alias.select(Alias, Domain).join(Domain).where(Alias.id.in_(ids), Domain.removed_at.is_null())
+    return list(query.where(Alias.switch != Switch.GIVEN_UP).order_by(Alias.id))
 
 
 def _has_proven_one(person: Person, views: Sequence[AliasView]) -> bool:

@@ -139,16 +139,17 @@ def how_many() -> Counter[str]:
 
 def kept_for(person: Person) -> list[Alias]:
     """Return the addresses that a person's identities may ask for, on domains that are served."""
-    same = (Alias.reserved_issuer == Identity.issuer) & (Alias.reserved_subject == Identity.subject)
-    query = (
-        Alias.select(Alias, Domain)
-        .join(Domain)
-        .join_from(Alias, Identity, on=same)
-        .join_from(Alias, Reservation, on=Reservation.alias == Alias.id)
-        .where(Identity.person == person, Alias.person.is_null(), Domain.removed_at.is_null())
-        .order_by(Alias.id)
-    )
-    return list(query)
+    query = Alias.select(Alias, Domain).join(Domain).where(Domain.removed_at.is_null())
+    return list(query.where(Alias.id.in_(ids_kept_for(person))).order_by(Alias.id))
+
+
+def ids_kept_for(person: Person) -> Any:
+    """Select the ids of the addresses that a person's identities may ask for."""
+    kept = Alias.alias()
+    same = (kept.reserved_issuer == Identity.issuer) & (kept.reserved_subject == Identity.subject)
+    query = kept.select(kept.id).join(Identity, on=same)
+    query = query.join_from(kept, Reservation, on=Reservation.alias == kept.id)
+    return query.where(Identity.person == person, kept.person.is_null())
 
 
 def locked_reservation(alias_id: int) -> Reservation:

@@ -4,6 +4,7 @@ The identity alone is not enough: names change hands, and the old list knew only
 nobody learns where the mail goes.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -53,10 +54,13 @@ class Offer:
     """When the code was sent that would be taken now."""
 
 
-def offers_for(person: Person, now: datetime) -> list[Offer]:
-    """Return what is kept for a person, and how they may prove that it is theirs."""
+def offers_for(person: Person, now: datetime, kept: Iterable[Alias] | None = None) -> list[Offer]:
+    """Return what is kept for a person, and how they may prove that it is theirs.
+
+    kept: what `kept_for` says, where that was asked already.
+    """
     found = []
-    for alias in kept_for(person):
+    for alias in kept_for(person) if kept is None else kept:
         row = Reservation.get(Reservation.alias == alias)
         sent_at = row.code_sent_at if _code_counts(row, person, now) else None
         found.append(Offer(alias, _proving(alias, person) is not None, sent_at))

@@ -23,7 +23,6 @@ from core.models import Domain
 from core.overview import DomainRow, overview_of
 from core.queues import Job, enqueue, wake_outbox
 from core.recipients import RecipientProblem
-from core.role_addresses import role_addresses_of
 from core.sync import sync_person
 
 BUDGET = 4.0  # seconds for asking Launchpad while a page waits
@@ -154,7 +153,7 @@ def _home(
         "unanswered": asked_in_vain or (_is_unanswered() and not soon),
         "focus": focus,
         "typed": typed,
-        "role_addresses": role_addresses_of(person),
+        "role_addresses": overview.role_addresses,
     }
     if only is None:
         return render("portal/home.html", "portal/_rows.html", **context), status

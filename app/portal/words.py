@@ -130,6 +130,8 @@ _CHANGES = {
     "takeover-code-sent": _("A code was sent to its first mailbox, to prove whose it is."),
     "alias-taken-over": _("Its owner took it over."),
     "alias-given-up": _("It was given up."),
+    "alias-moved-away": _("The admins gave it to somebody else."),
+    "alias-moved-here": _("The admins gave it to its owner of today."),
     "alias-provided": _("It was given to its owner, as this domain does for its members."),
     "alias-grace-started": _("Its owner is not entitled to it any more: the grace time began."),
     "alias-grace-lifted": _("Its owner is entitled to it again."),
