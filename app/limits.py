@@ -97,6 +97,9 @@ LIMITS: Mapping[str, Limit] = {
     "portal.send_kept_code": MAIL,
     "portal.enter_kept_code": CODE,
     "portal.take_kept": CODE,
+    "portal.add_role_recipient": MAIL,
+    "portal.remove_role_recipient": MAIL,
+    "portal.resend_role_proof": MAIL,
     "account.export": EXPORT,
     "account.delete": MAIL,
     "waivers.ask": REQUESTS,
@@ -106,6 +109,9 @@ LIMITS: Mapping[str, Limit] = {
     "admin.check_proof": LOOKUP,
     "admin.lookup": LOOKUP,
     "admin.lookup_in_full": LOOKUP,
+    "admin.check_person": LOOKUP,
+    "admin.person_in_full": LOOKUP,
+    "admin.become_first_admin": CODE,
 }
 """By endpoint. A test holds that every endpoint that takes a form is here or in `FREE`."""
 
@@ -119,7 +125,11 @@ FREE = frozenset(
     | {"admin.grant_role", "admin.revoke_role", "admin.revoke_team_role"}
     | {"admin.retry_job", "admin.discard_job"}
     | {"admin.bring_list", "admin.approve_import", "admin.discard_import", "admin.look_again"}
-    | {"admin.give_kept", "admin.drop_kept"}
+    | {"admin.give_kept", "admin.drop_kept", "admin.release_name", "admin.move_address"}
+    | {"admin.ban_person", "admin.unban_person", "admin.end_sessions_of_person"}
+    | {"admin.hold_address", "admin.lift_address", "admin.end_address", "admin.begin_bulk", "admin.start_bulk"}
+    | {"admin.keep_name", "admin.let_name_go", "admin.accept_look_alike"}
+    | {"admin.make_role_address", "admin.add_role_owner", "admin.remove_role_owner", "admin.end_role_address"}
 )
 """Endpoints whose forms cost nobody else anything, and those of admins, who are trusted that far."""
 

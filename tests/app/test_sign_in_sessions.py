@@ -195,6 +195,13 @@ POSTS = [
     "/account/delete",
     "/waivers",
     "/waivers/1/withdraw",
+    "/kept/1/take",
+    "/kept/1/code",
+    "/kept/1/enter",
+    "/role-addresses/1/recipients",
+    "/role-addresses/1/recipients/1/remove",
+    "/role-addresses/1/recipients/1/resend",
+    "/dns/no-such-token",
 ]
 
 
