@@ -61,8 +61,9 @@ def directory_name() -> str:
 
 
 def told(what: Told) -> str:
-    """Say in the page's language what the core tells a person."""
-    return _(what.text, **what.values)
+    """Say in the page's language what the core tells a person, and what is told within it."""
+    values = {name: told(one) if isinstance(one, Told) else one for name, one in what.values.items()}
+    return _(what.text, **values) if what.text else ""
 
 
 def asset(name: str) -> str:

@@ -16,6 +16,7 @@ from core.models import Alias, Domain, Identity, Person, ReservedName, RoleGrant
 from core.roles import Role, RoleProblem, grant, revoke
 from core.secrets import derive_key, equal, keyed_hash, new_token
 from core.settings import Settings
+from core.translation import N_, ToldError
 
 ASK_SECONDS = 4.0
 """For everything that a form asks the directory, while its page waits."""
@@ -28,7 +29,7 @@ _TEAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,99}")
 _LOCAL_PART = re.compile(r"[a-z0-9](?:[a-z0-9._+-]{0,62}[a-z0-9])?")
 
 
-class DomainProblem(ValueError):
+class DomainProblem(ToldError):
     """It cannot be done so; the message says why, for the admin."""
 
 
@@ -64,19 +65,19 @@ def wanted_of(
     """Make a wish out of what was typed. Raises DomainProblem."""
     names, kept = sorted(set(teams)), sorted({name.lower() for name in reserved})
     if not names:
-        raise DomainProblem("Name a team: without one nobody is entitled.")
+        raise DomainProblem(N_("Name a team: without one nobody is entitled."))
     for team in names:
         if not _TEAM.fullmatch(team):
-            raise DomainProblem(f"{team[:40]} is no name of a team.")
+            raise DomainProblem(N_("%(team)s is no name of a team."), team=team[:40])
     for name in kept:
         if not _LOCAL_PART.fullmatch(name):
-            raise DomainProblem(f"{name[:70]} cannot stand before the @.")
+            raise DomainProblem(N_("%(name)s cannot stand before the @."), name=name[:70])
     if max(len(names), len(kept)) > MOST_NAMES:
-        raise DomainProblem(f"{MOST_NAMES} names at most.")
+        raise DomainProblem(N_("%(most)s names at most."), most=MOST_NAMES)
     if not re.fullmatch("[0-9]{1,3}", grace) or not 1 <= int(grace) <= MOST_GRACE:
-        raise DomainProblem(f"The time of grace is 1 to {MOST_GRACE} days.")
+        raise DomainProblem(N_("The time of grace is 1 to %(most)s days."), most=MOST_GRACE)
     if dmarc and dmarc not in POLICIES:
-        raise DomainProblem("A DMARC policy is none, quarantine or reject.")
+        raise DomainProblem(N_("A DMARC policy is none, quarantine or reject."))
     return Wanted(Rules(tuple(names), coc_required, automatic, int(grace), dmarc or None), tuple(kept))
 
 
@@ -85,11 +86,11 @@ def new_name(typed: str, settings: Settings) -> str:
     try:
         name = to_ascii_domain(typed.strip())
     except AddressError:
-        raise DomainProblem("A domain looks like example.org.") from None
+        raise DomainProblem(N_("A domain looks like example.org.")) from None
     if name == urlsplit(settings.public_url).hostname:
-        raise DomainProblem("This is the name of this portal.")
+        raise DomainProblem(N_("This is the name of this portal."))
     if Domain.select().where(Domain.name == name, Domain.removed_at.is_null()).exists():
-        raise DomainProblem(f"{name} is there already.")
+        raise DomainProblem(N_("%(domain)s is there already."), domain=name)
     return name
 
 
@@ -118,9 +119,9 @@ def add(actor: Actor, name: str, wanted: Wanted, admins: Iterable[Identity], now
                 grant(actor, identity.issuer, identity.subject, Role.DOMAIN_ADMIN, domain, now)
             look_for_admin(actor, domain, now)
     except DomainExists:
-        raise DomainProblem(f"{name} is there already.") from None
+        raise DomainProblem(N_("%(domain)s is there already."), domain=name) from None
     except (AddressError, RoleProblem) as error:
-        raise DomainProblem(str(error)) from None
+        raise DomainProblem(error.text, **error.values) from None
     return domain
 
 
@@ -134,7 +135,7 @@ def change(actor: Actor, domain: Domain, wanted: Wanted, now: datetime) -> bool:
 def remove(actor: Actor, domain: Domain, typed: str, now: datetime) -> None:
     """Remove a domain whose name was typed. Raises DomainProblem when another one was."""
     if typed.strip().lower().removesuffix(".") != domain.name:
-        raise DomainProblem("Type the domain's name to remove it.")
+        raise DomainProblem(N_("Type the domain's name to remove it."))
     remove_domain(actor, domain, now)
 
 
@@ -201,13 +202,15 @@ def _identity_named(directory: Directory, name: str, issuer: str, deadline: Dead
     known = (Person.launchpad_name == name) & Person.banned_at.is_null() & (Identity.issuer == issuer)
     rows = list(Identity.select(Identity, Person).join(Person).where(known))
     if not rows:
-        raise DomainProblem(f"Nobody named {name[:100]} has signed in here yet. Let them sign in first.")
+        text = N_("Nobody named %(name)s has signed in here yet. Let them sign in first.")
+        raise DomainProblem(text, name=name[:100])
     for row in rows:
         email = row.person.sign_in_email if row.person.sign_in_email_proven else None
         account = directory.resolve(row.subject, deadline, issuer=row.issuer, email=email).account
         if account is not None and account.name == name:
             return row
-    raise DomainProblem(f"It is not confirmed now that {name} is the person who signed in here. Try again.")
+    text = N_("It is not confirmed now that %(name)s is the person who signed in here. Try again.")
+    raise DomainProblem(text, name=name)
 
 
 # -- its admins -----------------------------------------------------------------------------------
@@ -228,10 +231,10 @@ def add_admin(actor: Actor, domain: Domain, identity: Identity, now: datetime) -
     try:
         with write():
             if not grant(actor, identity.issuer, identity.subject, Role.DOMAIN_ADMIN, domain, now):
-                raise DomainProblem("This person is an admin of the domain already.")
+                raise DomainProblem(N_("This person is an admin of the domain already."))
             look_for_admin(actor, domain, now)
     except RoleProblem as error:
-        raise DomainProblem(str(error)) from None
+        raise DomainProblem(error.text, **error.values) from None
 
 
 def remove_admin(actor: Actor, domain: Domain, grant_id: int, now: datetime) -> bool:

@@ -18,6 +18,7 @@ from core.database import connection, database, write
 from core.models import Alias, Domain, DomainTeam, RoleGrant, RoleTeam
 from core.secrets import new_token
 from core.settings import Settings, split_host_port
+from core.translation import N_
 
 DNS_SECONDS = 5.0
 _STATE = (
@@ -132,7 +133,7 @@ def add_domain(
     """
     name = to_ascii_domain(name)
     if _suffixes().is_public(name):
-        raise AddressError("Strangers have domains below this one, so it cannot be a project's own.")
+        raise AddressError(N_("Strangers have domains below this one, so it cannot be a project's own."))
     wanted = Rules(tuple(sorted(set(teams))), **rules)
     columns = {
         "verification_token": token or new_token(),

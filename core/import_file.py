@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from core.translation import N_, Told, ToldError
+
 MAX_OCTETS = 16 * 1024 * 1024
 MAX_LINES = 100_000
 MAX_LINE = 8_000  # characters
@@ -24,7 +26,7 @@ _BETWEEN = re.compile(r"[\s;,|]+")
 _NAME_IN = re.compile(r"(?:https?://(?:www\.)?launchpad\.net/)?~?(.*)", re.DOTALL)
 
 
-class FileProblem(ValueError):
+class FileProblem(ToldError):
     """The file as a whole cannot be read; the message says why, for whoever brought it."""
 
 
@@ -38,8 +40,8 @@ class Line:
     recipients: tuple[str, ...] = ()
     name: str = ""
     """The Launchpad name, in lower case; empty when there is none."""
-    broken: str = ""
-    """A sentence on why it cannot be read; empty when it can."""
+    broken: Told | None = None
+    """Why it cannot be read; None when it can."""
 
 
 def read_file(data: bytes) -> list[Line]:
@@ -49,17 +51,23 @@ def read_file(data: bytes) -> list[Line]:
     tabs between the cells. Raises FileProblem when it is none of that; what is wrong with one line is in it.
     """
     if len(data) > MAX_OCTETS:
-        raise FileProblem(f"The file is larger than {MAX_OCTETS // 1024 // 1024} MiB. Bring it in parts.")
+        raise too_large()
     texts = [(number, text) for number, text in enumerate(_LINE_END.split(_decode(data)), 1) if text.strip()]
     if len(texts) > MAX_LINES:
-        raise FileProblem(f"The file has more than {MAX_LINES} lines. Bring it in parts.")
+        raise FileProblem(N_("The file has more than %(most)s lines. Bring it in parts."), most=MAX_LINES)
     separator = _separator(texts)
     if texts and texts[0][1].lower().startswith("sep="):  # a line that spreadsheets write for each other
         texts = texts[1:]
     if not texts:
-        raise FileProblem("There is nothing in the file.")
+        raise FileProblem(N_("There is nothing in the file."))
     columns = _header(texts[0][1], separator)
     return list(_lines(texts[1:] if columns else texts, separator, columns))
+
+
+def too_large() -> FileProblem:
+    """Return the error for a file of more than `MAX_OCTETS`."""
+    text = N_("The file is larger than %(most)s MiB. Bring it in parts.")
+    return FileProblem(text, most=MAX_OCTETS // 1024 // 1024)
 
 
 def shown(text: str, longest: int = 100) -> str:
@@ -106,18 +114,19 @@ def _header(text: str, separator: str) -> dict[str, int]:
     columns = {column: place for column, place in found.items() if place >= 0}
     missing = [column for column in ("address", "recipients") if column not in columns]
     if columns and missing:
-        raise FileProblem(f"The first line names the columns, but none is called “{missing[0]}”.")
+        text = N_("The first line names the columns, but none is called “%(column)s”.")
+        raise FileProblem(text, column=missing[0])
     return columns
 
 
 def _lines(texts: Sequence[tuple[int, str]], separator: str, columns: Mapping[str, int]) -> Iterator[Line]:
     for number, text in texts:
         if len(text) > MAX_LINE:
-            yield Line(number, broken=f"The line is longer than {MAX_LINE} characters.")
+            yield Line(number, broken=Told(N_("The line is longer than %(most)s characters."), most=MAX_LINE))
             continue
         cells = _cells(text, separator)
         if cells is None:
-            yield Line(number, broken="Its quotation marks do not fit together.")
+            yield Line(number, broken=Told(N_("Its quotation marks do not fit together.")))
         elif any(cells):
             yield _line(number, cells, columns)
 
@@ -129,10 +138,14 @@ def _line(number: int, cells: Sequence[str], columns: Mapping[str, int]) -> Line
 
     address, name = cell("address", 0), cell("name", 2)
     recipients = tuple(part for part in _BETWEEN.split(cell("recipients", 1)) if part)
-    broken = ""
+    broken = None
     if any(text.startswith(FORMULA) for text in (address, name, *recipients)):
-        broken = "A cell begins with = + - or @, as a spreadsheet's formula does. Write the plain value."
+        broken = Told(
+            N_("A cell begins with = + - or @, as a spreadsheet's formula does. Write the plain value.")
+        )
     elif not columns and any(cells[3:]):
-        broken = "It has more than three columns. Several recipients belong into one cell, between quotes."
+        broken = Told(
+            N_("It has more than three columns. Several recipients belong into one cell, between quotes.")
+        )
     found = _NAME_IN.fullmatch(name)
     return Line(number, address, recipients, (found[1] if found else name).lower(), broken)

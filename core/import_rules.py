@@ -13,6 +13,7 @@ from core.import_file import Line, shown
 from core.models import Alias, AliasRecipient, Domain, Recipient, Reservation, ReservedName
 from core.recipients import MAX_RECIPIENTS
 from core.reserved import is_reserved
+from core.translation import N_, Told
 
 AT_ONCE = 500
 """So many names are looked for with one statement."""
@@ -41,24 +42,26 @@ class Fate(StrEnum):
 
 
 SENTENCES: Mapping[Fate, str] = {
-    Fate.NEW: "It will be kept for its owner, and its mail will flow.",
-    Fate.RESERVED: "It is kept for its owner, and its mail flows.",
-    Fate.UNREADABLE: "The line cannot be read: %(detail)s",
-    Fate.BAD_ADDRESS: "The address cannot be one: %(detail)s",
-    Fate.NOT_OURS: "%(detail)s is no domain of this installation. Add it first.",
-    Fate.BAD_LOCAL_PART: "Before the @ there may be letters, digits, and dots, - or _ between them.",
-    Fate.KEPT_BACK: "This name is kept for the project.",
-    Fate.NO_RECIPIENT: "It has no recipient.",
-    Fate.BAD_RECIPIENT: "Recipient %(detail)s",
-    Fate.LOOP: "Recipient %(detail)s is an address of the project itself: mail would run in a circle. "
-    "Write where that one leads to.",
-    Fate.TOO_MANY: f"It has more than {MAX_RECIPIENTS} recipients.",
-    Fate.BAD_NAME: "This cannot be a Launchpad name. Correct it, or leave the cell empty.",
-    Fate.TWICE: "Line %(detail)s has this address already; that one counts.",
-    Fate.TAKEN: "Somebody has this address here already, or had it. It stays as it is.",
-    Fate.DIFFERS: "It is kept already, with other recipients or another name. It stays as it is.",
+    Fate.NEW: N_("It will be kept for its owner, and its mail will flow."),
+    Fate.RESERVED: N_("It is kept for its owner, and its mail flows."),
+    Fate.UNREADABLE: N_("The line cannot be read: %(detail)s"),
+    Fate.BAD_ADDRESS: N_("The address cannot be one: %(detail)s"),
+    Fate.NOT_OURS: N_("%(detail)s is no domain of this installation. Add it first."),
+    Fate.BAD_LOCAL_PART: N_("Before the @ there may be letters, digits, and dots, - or _ between them."),
+    Fate.KEPT_BACK: N_("This name is kept for the project."),
+    Fate.NO_RECIPIENT: N_("It has no recipient."),
+    Fate.BAD_RECIPIENT: "%(detail)s",
+    Fate.LOOP: N_(
+        "Recipient %(detail)s is an address of the project itself: mail would run in a circle. "
+        "Write where that one leads to."
+    ),
+    Fate.TOO_MANY: N_("It has more than %(most)s recipients."),
+    Fate.BAD_NAME: N_("This cannot be a Launchpad name. Correct it, or leave the cell empty."),
+    Fate.TWICE: N_("Line %(detail)s has this address already; that one counts."),
+    Fate.TAKEN: N_("Somebody has this address here already, or had it. It stays as it is."),
+    Fate.DIFFERS: N_("It is kept already, with other recipients or another name. It stays as it is."),
 }
-"""What is said of a line, in words; `detail` belongs to it."""
+"""What is said of a line, to be translated; `detail` belongs to it."""
 
 GOOD = frozenset({Fate.NEW, Fate.RESERVED})
 
@@ -70,7 +73,7 @@ class Verdict:
     number: int
     address: str
     fate: Fate
-    detail: str = ""
+    detail: str | Told = ""
     domain_id: int = 0
     local_part: str = ""
     recipients: tuple[Address, ...] = ()
@@ -78,8 +81,13 @@ class Verdict:
 
     @property
     def words(self) -> str:
-        """The sentence on it."""
-        return SENTENCES[self.fate] % {"detail": self.detail}
+        """The sentence on it, in English."""
+        return str(sentence_on(self.fate, self.detail))
+
+
+def sentence_on(fate: Fate, detail: str | Told) -> Told:
+    """Return what is said of a line."""
+    return Told(SENTENCES[fate], detail=detail, most=MAX_RECIPIENTS)
 
 
 def judge(lines: Iterable[Line]) -> list[Verdict]:
@@ -108,7 +116,7 @@ def _check(line: Line, domains: Mapping[str, Domain], kept: set[tuple[int | None
     try:
         address = parse_address(line.address)
     except AddressError as error:
-        return Verdict(line.number, shown(line.address), Fate.BAD_ADDRESS, str(error))
+        return Verdict(line.number, shown(line.address), Fate.BAD_ADDRESS, error)
     seen = Verdict(line.number, shown(address.text), Fate.NEW)
     domain = domains.get(address.domain)
     if domain is None:
@@ -131,7 +139,8 @@ def _check_recipients(seen: Verdict, texts: Sequence[str], domains: Mapping[str,
         try:
             recipient = parse_address(text)
         except AddressError as error:
-            return replace(seen, fate=Fate.BAD_RECIPIENT, detail=f"{place}: {error}")
+            why = Told(N_("Recipient %(place)s: %(why)s"), place=place, why=error)
+            return replace(seen, fate=Fate.BAD_RECIPIENT, detail=why)
         if recipient.domain in domains:
             return replace(seen, fate=Fate.LOOP, detail=str(place))
         found.setdefault(recipient.key, recipient)

@@ -13,12 +13,13 @@ from peewee import chunked, fn
 
 from core.audit import Actor, record
 from core.database import connection, write
-from core.import_file import MAX_OCTETS, FileProblem, read_file
+from core.import_file import MAX_OCTETS, FileProblem, read_file, too_large
 from core.import_rules import Fate, Verdict, judge
 from core.imports import carry_out
 from core.models import ImportLine, ImportRun, by_id
 from core.ownership import NotYours
 from core.paging import Slice, slice_of
+from core.translation import N_, Told
 
 JOB = Actor("job:import_file")
 LINES_AT_ONCE = 500
@@ -43,9 +44,9 @@ def begin(actor: Actor, content: bytes, listed_at: datetime | None, now: datetim
     large.
     """
     if not content.strip():
-        raise FileProblem("There is nothing in the file.")
+        raise FileProblem(N_("There is nothing in the file."))
     if len(content) > MAX_OCTETS:
-        raise FileProblem(f"The file is larger than {MAX_OCTETS // 1024 // 1024} MiB. Bring it in parts.")
+        raise too_large()
     with write():
         run = ImportRun.create(made_at=now, listed_at=listed_at or now, content=content, state=State.CHECKING)
         record(actor, "import-brought", {"import_run": run.id}, {"octets": len(content)}, now)
@@ -129,7 +130,7 @@ def _check(run: ImportRun) -> None:
     try:
         lines = read_file(bytes(run.content or b""))
     except FileProblem as problem:
-        _set(run, State.CHECKING, state=State.BROKEN, problem=str(problem), content=None)
+        _set(run, State.CHECKING, state=State.BROKEN, problem=problem.packed(), content=None)
         return
     verdicts = judge(lines)
     _set(run, State.CHECKING, lines=len(verdicts), done=0)
@@ -164,7 +165,7 @@ def _store(run: ImportRun, verdicts: Sequence[Verdict]) -> None:
             "number": one.number,
             "address": one.address,
             "fate": one.fate,
-            "detail": one.detail[:300],
+            "detail": _detail(one.detail),
         }
         for one in verdicts
     ]
@@ -172,6 +173,10 @@ def _store(run: ImportRun, verdicts: Sequence[Verdict]) -> None:
     ImportLine.insert_many(rows).on_conflict(
         conflict_target=same, preserve=(ImportLine.fate, ImportLine.detail, ImportLine.address)
     ).execute()
+
+
+def _detail(detail: str | Told) -> str:
+    return detail.packed() if isinstance(detail, Told) else detail[:300]
 
 
 def _set(run: ImportRun, state: State, /, **columns: object) -> int:

@@ -18,6 +18,7 @@ from core.notices import tell_recipient
 from core.ownership import NotYours, lock_person
 from core.reservations import kept_for, locked_reservation
 from core.secrets import derive_key, equal, keyed_hash
+from core.translation import N_, ToldError
 from core.upkeep import keep_up
 
 CODE = "takeover-code"
@@ -31,7 +32,7 @@ CODES_A_DAY = 5
 DAY = timedelta(days=1)
 
 
-class TakeoverProblem(ValueError):
+class TakeoverProblem(ToldError):
     """It was refused, and nothing was changed; the message says why, for the person."""
 
 
@@ -77,7 +78,7 @@ def take_over(person_id: int, alias_id: int, now: datetime) -> Alias:
         row = _own_reservation(person, alias_id)
         proving = _proving(row.alias, person)
         if proving is None:
-            raise TakeoverProblem("Your sign-in address is not proof enough. Use a code instead.")
+            raise TakeoverProblem(N_("Your sign-in address is not proof enough. Use a code instead."))
         return _hand_over(Actor.person(person.id), row, person, Proof.SIGN_IN_ADDRESS, proving, now)
 
 
@@ -90,13 +91,13 @@ def send_code(person_id: int, alias_id: int, now: datetime) -> None:
         person = lock_person(person_id)
         row = _own_reservation(person, alias_id)
         if row.code_sent_at is not None and now - row.code_sent_at < CODE_AGAIN_AFTER:
-            raise TakeoverProblem("A code was sent less than a minute ago. Look at the junk folder too.")
+            raise TakeoverProblem(N_("A code was sent less than a minute ago. Look at the junk folder too."))
         first = _first_recipient(row.alias)
         if first is None:
-            raise TakeoverProblem("No code can be sent for this address. Please write to the admins.")
+            raise TakeoverProblem(N_("No code can be sent for this address. Please write to the admins."))
         if _codes_today(first, now) >= CODES_A_DAY:
             raise TakeoverProblem(
-                "Too many codes were sent today. Try again tomorrow, or write to the admins."
+                N_("Too many codes were sent today. Try again tomorrow, or write to the admins.")
             )
         row.code_for, row.code_sent_at, row.code_tries = person, now, 0
         row.save()
@@ -123,8 +124,8 @@ def enter_code(person_id: int, alias_id: int, typed: str, secret_key: str, now: 
         row.code_tries += 1
         row.save()
     if not lives:
-        raise TakeoverProblem("This code does not count any more. Ask for a new one.")
-    raise TakeoverProblem("This is not the code of the newest mail.")
+        raise TakeoverProblem(N_("This code does not count any more. Ask for a new one."))
+    raise TakeoverProblem(N_("This is not the code of the newest mail."))
 
 
 def give(actor: Actor, alias_id: int, person_id: int, now: datetime) -> Alias:

@@ -11,6 +11,7 @@ from app.auth.fresh import needs_fresh_sign_in
 from app.extensions import directory, htmx, settings
 from app.navigation import go
 from app.portal.blueprint import render, say
+from app.presentation import told
 from core import domain_admin
 from core.database import utc_now
 from core.domain_admin import DomainProblem, TeamLook
@@ -20,6 +21,7 @@ from core.fresh import FORM_LASTS
 from core.models import Domain, by_id
 from core.queues import wake_outbox
 from core.roles import Role
+from core.translation import N_
 
 DOMAIN = "/domains/<int(max=2147483647):domain_id>"
 DECIDERS = (Role.PROJECT_ADMIN, Role.DOMAIN_ADMIN)
@@ -58,7 +60,7 @@ def add_domain() -> Page:
         admins = domain_admin.identities_named(directory, _words(typed["admins"]), settings.identity_issuer)
         domain = domain_admin.add(actor(), name, wanted, admins, utc_now())
     except DomainProblem as error:
-        return _form(None, typed, error=_(str(error))), 422
+        return _form(None, typed, error=told(error)), 422
     say(_("%(domain)s is added. Publish its record now.", domain=domain.name), on_next_page=True)
     return go(url_for("admin.domain", domain_id=domain.id))
 
@@ -101,7 +103,7 @@ def change_domain(domain_id: int) -> Page:
         new = set(wanted.rules.teams) - set(Rules.of(row).teams)
         _refuse_unknown_teams(domain_admin.look_up_teams(directory, sorted(new)))
     except DomainProblem as error:
-        return _form(row, typed, error=_(str(error))), 422
+        return _form(row, typed, error=told(error)), 422
     changed = domain_admin.change(actor(), row, wanted, utc_now())
     say(_("Changed.") if changed else _("Nothing was different."), on_next_page=True)
     return go(url_for("admin.domain", domain_id=row.id))
@@ -157,7 +159,7 @@ def remove_domain(domain_id: int) -> Page:
     try:
         domain_admin.remove(actor(), row, request.form.get("name", ""), utc_now())
     except DomainProblem as error:
-        return _page(row, error=_(str(error)), at="remove"), 422
+        return _page(row, error=told(error), at="remove"), 422
     say(_("%(domain)s is not served any more.", domain=row.name), on_next_page=True)
     return go(url_for("admin.domains"))
 
@@ -178,7 +180,7 @@ def _do(row: Domain, change: Callable[[], object], done: str) -> Page:
     try:
         change()
     except DomainProblem as error:
-        return _page(row, error=_(str(error)), at="admins"), 422
+        return _page(row, error=told(error), at="admins"), 422
     say(done)
     return _page(seen_domain(row.id)) if htmx else go(url_for("admin.domain", domain_id=row.id))
 
@@ -248,7 +250,7 @@ def _refuse_unknown_teams(looks: list[TeamLook]) -> None:
     """A team that is clearly not there is a mistake; one of which nothing is known now may be right."""
     for look in looks:
         if look.gone:
-            raise DomainProblem(f"There is no team named {look.team}.")
+            raise DomainProblem(N_("There is no team named %(team)s."), team=look.team)
 
 
 def _form(row: Domain | None, typed: dict[str, str], **said: object) -> str:

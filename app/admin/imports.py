@@ -10,16 +10,18 @@ from app.auth.fresh import needs_fresh_sign_in
 from app.extensions import htmx, settings
 from app.navigation import go
 from app.portal.blueprint import render, say
+from app.presentation import told
 from core import import_runs, reservations, takeover
 from core.database import utc_now
 from core.import_file import MAX_OCTETS, FileProblem
-from core.import_rules import SENTENCES, Fate
+from core.import_rules import Fate
 from core.import_runs import State
 from core.models import ImportRun, Reservation
 from core.ownership import NotYours
 from core.queues import Job, enqueue, wake_outbox
 from core.reservations import NameState
 from core.roles import Role
+from core.translation import unpacked
 from core.waiver_rules import end_of
 
 RUN = "/imports/<int(max=2147483647):list_id>"
@@ -57,7 +59,7 @@ def bring_list() -> Page:
     try:
         run = import_runs.begin(actor(), file.read() if file else b"", listed_at, now)
     except FileProblem as problem:
-        return _imports(file_error=_(str(problem))), 422
+        return _imports(file_error=told(problem)), 422
     return _started(run)
 
 
@@ -175,7 +177,7 @@ def _run(run: ImportRun, **said: object) -> str:
         counts=import_runs.counts_of(run),
         found=import_runs.report_of(run, fate, after()),
         fate=fate,
-        SENTENCES=SENTENCES,
+        problem=told(unpacked(run.problem)),
         Fate=Fate,
         State=State,
         names=reservations.how_many(),

@@ -1,15 +1,15 @@
 """The words of the admins' pages for what the core decides."""
 
-from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
+from app.presentation import told
 from core.bulk import Action
 from core.bulk import Outcome as BulkOutcome
 from core.dns_asking import Outcome
 from core.eligibility import Condition
 from core.facts import Answer
-from core.import_rules import SENTENCES
 from core.import_rules import Fate as LineFate
+from core.import_rules import sentence_on
 from core.import_runs import State
 from core.models import Domain, ImportLine
 from core.reservations import NameState
@@ -17,6 +17,7 @@ from core.reserved import NameClass
 from core.roles import Role
 from core.route_steps import Hosts
 from core.routing import Entitlement, Fate, Hold, Switch
+from core.translation import unpacked
 
 ANSWERS = {
     Answer.YES: ("positive", _("yes")),
@@ -178,4 +179,4 @@ NAME_STATES = {
 
 def line_words(line: ImportLine) -> str:
     """Say in a sentence what becomes of a line."""
-    return gettext(SENTENCES[LineFate(line.fate)]) % {"detail": gettext(line.detail) if line.detail else ""}
+    return told(sentence_on(LineFate(line.fate), unpacked(line.detail)))

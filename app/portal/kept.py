@@ -8,6 +8,7 @@ from app.auth.fresh import needs_fresh_sign_in
 from app.extensions import htmx, settings
 from app.navigation import go
 from app.portal.blueprint import Page, blueprint, part, say
+from app.presentation import told
 from core import takeover
 from core.database import utc_now
 from core.ownership import NotYours
@@ -32,7 +33,7 @@ def take_kept(alias_id: int) -> Page:
     try:
         takeover.take_over(current_user.person.id, alias_id, utc_now())
     except TakeoverProblem as error:
-        return _page(alias_id, error=_(str(error))), 422
+        return _page(alias_id, error=told(error)), 422
     return _taken(alias_id)
 
 
@@ -43,7 +44,7 @@ def send_kept_code(alias_id: int) -> Page:
     try:
         takeover.send_code(current_user.person.id, alias_id, utc_now())
     except TakeoverProblem as error:
-        return _page(alias_id, error=_(str(error))), 429
+        return _page(alias_id, error=told(error)), 429
     wake_outbox(settings)
     say(_("A code is on its way."))
     return _page(alias_id, sent_now=True) if htmx else go(url_for("portal.kept", alias_id=alias_id))
@@ -57,7 +58,7 @@ def enter_kept_code(alias_id: int) -> Page:
     try:
         takeover.enter_code(current_user.person.id, alias_id, typed, settings.secret_key, utc_now())
     except TakeoverProblem as error:
-        return _page(alias_id, error=_(str(error))), 422
+        return _page(alias_id, error=told(error)), 422
     return _taken(alias_id)
 
 

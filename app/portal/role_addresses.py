@@ -9,6 +9,7 @@ from app.extensions import htmx, settings
 from app.navigation import go
 from app.portal.address import WITHIN
 from app.portal.blueprint import Page, blueprint, render, say
+from app.presentation import told
 from core import recipients
 from core import role_addresses as use_cases
 from core.database import utc_now
@@ -37,7 +38,7 @@ def add_role_recipient(alias_id: int) -> Page:
     try:
         use_cases.add_recipient(current_user.person.id, alias_id, text, utc_now())
     except RecipientProblem as error:
-        return _page(alias, error=str(error), typed=text), 422
+        return _page(alias, error=told(error), typed=text), 422
     return _done(alias, _("The mailbox was added."))
 
 
@@ -59,7 +60,7 @@ def resend_role_proof(alias_id: int, recipient_id: int) -> Page:
     try:
         recipients.resend_proof(current_user.person.id, recipient_id, utc_now())
     except RecipientProblem as error:
-        return _page(alias, early=str(error)), 429
+        return _page(alias, early=told(error)), 429
     except NotYours:
         abort(404)
     return _done(alias, _("The mail was sent again."))

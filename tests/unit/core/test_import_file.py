@@ -27,7 +27,7 @@ def test_it_finds_what_stands_between_the_cells(separator):
     text = f"ada@proj.example{separator}ada@home.example.net|ada@work.example.net{separator}ada"
     line = read_file(text.encode())[0]
     assert line.recipients == ("ada@home.example.net", "ada@work.example.net")
-    assert (line.name, line.broken) == ("ada", "")
+    assert (line.name, line.broken) == ("ada", None)
 
 
 def test_a_spreadsheets_own_first_line_names_the_separator():
@@ -68,27 +68,27 @@ def test_a_name_is_taken_out_of_the_forms_in_which_people_write_it(name):
     ],
 )
 def test_a_cell_that_is_a_formula_is_not_taken(text):
-    assert "formula" in read_file(text.encode())[0].broken
+    assert "formula" in str(read_file(text.encode())[0].broken)
 
 
 def test_a_broken_quote_spoils_its_own_line_only():
     lines = read_file(b'ada@proj.example,"a@x.example,ada\nbob@proj.example,b@x.example,bob\n')
 
-    assert "quotation marks" in lines[0].broken
-    assert (lines[1].number, lines[1].address, lines[1].broken) == (2, "bob@proj.example", "")
+    assert "quotation marks" in str(lines[0].broken)
+    assert (lines[1].number, lines[1].address, lines[1].broken) == (2, "bob@proj.example", None)
 
 
 def test_a_huge_field_spoils_its_own_line_only():
     huge = b"a" * (200 * 1024)
     lines = read_file(b"ada@proj.example," + huge + b",ada\nbob@proj.example,b@x.example,bob\n")
 
-    assert f"{MAX_LINE} characters" in lines[0].broken
+    assert f"{MAX_LINE} characters" in str(lines[0].broken)
     assert lines[1].address == "bob@proj.example"
 
 
 def test_more_columns_than_three_are_refused_where_no_header_explains_them():
     line = read_file(b"ada@proj.example,a@x.example,b@x.example,ada")[0]
-    assert "more than three columns" in line.broken
+    assert "more than three columns" in str(line.broken)
 
 
 def test_blank_lines_are_counted_and_left_out():
