@@ -96,11 +96,11 @@ def test_what_can_be_no_launchpad_name_is_refused(domain, name):
 def test_names_that_admins_keep_back_are_refused(domain, now):
     make_domain(now, "second.example")
     with write():
-        ReservedName.create(domain=domain, local_part="board")
+        ReservedName.create(domain=domain, local_part="cabinet")
         ReservedName.create(domain=None, local_part="council")
 
-    assert fate_of("board@proj.example") is Fate.KEPT_BACK
-    assert fate_of("board@second.example") is Fate.NEW
+    assert fate_of("cabinet@proj.example") is Fate.KEPT_BACK
+    assert fate_of("cabinet@second.example") is Fate.NEW
     assert fate_of("council@second.example") is Fate.KEPT_BACK
 
 
@@ -118,9 +118,9 @@ def test_names_of_others_are_taken(domain, settings, now):
     eve = make_member(now, "eve")
     make_alias(eve, domain, now, "eve")
     erase(eve.id, settings.record_secret, now)
-    make_alias(None, domain, now, "team")
+    make_alias(None, domain, now, "platoon")
 
-    assert {fate_of(f"{name}@proj.example") for name in ("bob", "eve", "team")} == {Fate.TAKEN}
+    assert {fate_of(f"{name}@proj.example") for name in ("bob", "eve", "platoon")} == {Fate.TAKEN}
 
 
 def test_every_fate_has_a_sentence(domain):
