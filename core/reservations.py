@@ -93,7 +93,7 @@ def _state(row: Reservation, reading: IdentityReading) -> NameState:
         return NameState.NO_ACCOUNT
     if reading.answer is Answer.UNKNOWN or reading.subject is None:
         return NameState.UNCLEAR
-    if reading.born is not None and reading.born > row.listed_at:
+    if reading.born is not None and reading.born.replace(microsecond=0) > row.listed_at:  # whole seconds
         return NameState.TOO_YOUNG
     known = Identity.get_or_none(Identity.issuer == reading.issuer, Identity.subject == reading.subject)
     return NameState.BANNED if known is not None and known.person.banned_at is not None else NameState.FOUND
