@@ -127,7 +127,8 @@ FREE = frozenset(
     | {"admin.bring_list", "admin.approve_import", "admin.discard_import", "admin.look_again"}
     | {"admin.give_kept", "admin.drop_kept", "admin.release_name", "admin.move_address"}
     | {"admin.ban_person", "admin.unban_person", "admin.end_sessions_of_person"}
-    | {"admin.hold_address", "admin.lift_address", "admin.end_address", "admin.begin_bulk", "admin.start_bulk"}
+    | {"admin.hold_address", "admin.lift_address", "admin.end_address"}
+    | {"admin.begin_bulk", "admin.start_bulk"}
     | {"admin.keep_name", "admin.let_name_go", "admin.accept_look_alike"}
     | {"admin.make_role_address", "admin.add_role_owner", "admin.remove_role_owner", "admin.end_role_address"}
 )

@@ -30,7 +30,8 @@ def add_domains(stack: Stack) -> None:
     """Add the domains that make them forty; every third one is for the members of `ubuntumembers`."""
     now = int(time.time())
     columns = "name, verification_token, verified_at, coc_required, grace_days, added_at, automatic"
-    domain = f"INSERT INTO domain ({columns}) VALUES (?, 't', ?, 1, 90, ?, 0)"
+    columns += ", waits_for_admin"
+    domain = f"INSERT INTO domain ({columns}) VALUES (?, 't', ?, 1, 90, ?, 0, 0)"
     team = "INSERT INTO domain_team (domain_id, team) SELECT id, ? FROM domain WHERE name = ?"
     for number, name in enumerate(MORE_DOMAINS):
         mapped = "others" if number % 3 else "ubuntumembers"

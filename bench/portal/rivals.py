@@ -27,6 +27,8 @@ from core.models import (
     Session,
     Waiver,
 )
+from core.reservations import ids_kept_for
+from core.role_addresses import ids_owned_by
 from core.routing import Switch
 from core.secrets import token_hash
 from core.settings import Settings
@@ -103,9 +105,12 @@ def _load(person: Person) -> dict[str, Any]:
     kept = ReservedName.select(ReservedName.domain, Value(0), Value("")).where(
         ReservedName.local_part == name
     )
-    proven = Recipient.select(Recipient.id).where(
-        Recipient.person == person, Recipient.verified_at.is_null(False)
+    beside = (
+        Alias.select(Alias, Domain)
+        .join(Domain)
+        .where(Alias.id.in_(ids_kept_for(person) | ids_owned_by(person)), Domain.removed_at.is_null())
     )
+    beside = beside.where(Alias.switch != Switch.GIVEN_UP).order_by(Alias.id)
     return {
         "aliases": aliases,
         "facts": facts,
@@ -113,5 +118,5 @@ def _load(person: Person) -> dict[str, Any]:
         "waivers": waivers,
         "domains": domains,
         "problems": list(taken.union_all(kept).tuples()),
-        "has_recipient": any(proven.limit(1)),
+        "beside": list(beside),
     }
