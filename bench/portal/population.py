@@ -20,9 +20,10 @@ STEP = 7919
 # {nth} is which of a person's ten addresses it is; the sign % would stand for a value in psycopg.
 _NUMBERS = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {last}) "
 _FOR_EACH_PERSON = """
-person (id, launchpad_name, account_created, display_name, name_key, sign_in_email, sign_in_key, sign_in_email_proven, language, \
-language_chosen, muted, asked_at, created_at) SELECT i + 1, 'person' || i, '2010-01-01', 'Person ' || i, \
-'person ' || i, 'person' || i || '@home.example', 'person' || i || '@home.example', {yes}, 'en', {no}, '[]', {now}, {now}
+person (id, launchpad_name, account_created, display_name, name_key, sign_in_email, \
+sign_in_key, sign_in_email_proven, language, language_chosen, muted, asked_at, created_at) SELECT i + 1, 'person' || i, '2010-01-01', 'Person ' || i, \
+'person ' || i, 'person' || i || '@home.example', 'person' || i || '@home.example', {yes}, 'en', {no}, \
+'[]', {now}, {now}
 identity (issuer, subject, person_id, added_at) SELECT 'x', 'subject' || i, i + 1, {now}
 recipient (id, person_id, address, address_key, verified_at, added_at) SELECT i + 1, i + 1, \
 'person' || i || '@home.example', 'person' || i || '@home.example', {now}, {now}
@@ -35,7 +36,8 @@ _MEMBERSHIP = (
 )
 _FOR_EACH_ALIAS = """
 alias (id, domain_id, local_part, person_id, by_self_service, entitlement, switch, switched_at, hold, \
-delivery_order, keeps_tag, label, shared, created_at) SELECT i + 1, {nth} - {nth} / {domains} * {domains} + 1, \
+delivery_order, keeps_tag, label, shared, created_at) \
+SELECT i + 1, {nth} - {nth} / {domains} * {domains} + 1, \
 'person' || (i / {each}) || CASE WHEN {nth} < {domains} THEN '' ELSE '-second' END, i / {each} + 1, \
 {yes}, 'entitled', 'on', {now}, 'none', 'all', {no}, '', {no}, {now}
 alias_recipient (alias_id, recipient_id, position) SELECT i + 1, i / {each} + 1, 0
