@@ -21,7 +21,8 @@ STEP = 7919
 _NUMBERS = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {last}) "
 _FOR_EACH_PERSON = """
 person (id, launchpad_name, account_created, display_name, name_key, sign_in_email, \
-sign_in_key, sign_in_email_proven, language, language_chosen, muted, asked_at, created_at) SELECT i + 1, 'person' || i, '2010-01-01', 'Person ' || i, \
+sign_in_key, sign_in_email_proven, language, language_chosen, muted, asked_at, created_at) \
+SELECT i + 1, 'person' || i, '2010-01-01', 'Person ' || i, \
 'person ' || i, 'person' || i || '@home.example', 'person' || i || '@home.example', {yes}, 'en', {no}, \
 '[]', {now}, {now}
 identity (issuer, subject, person_id, added_at) SELECT 'x', 'subject' || i, i + 1, {now}
