@@ -128,8 +128,7 @@ def _named(search: str, private: bool) -> Any:
     here = begins_with(Alias.local_part, local_part)
     if at:
         here = (Alias.local_part == local_part) & Alias.domain.in_(_domains(domain))
-    is_shared = Alias.shared == True  # noqa: E712 -- SQL; by its index, however few are shared
-    shared = AliasOwner.select(AliasOwner.person).join(Alias).where(here, is_shared)
+    shared = AliasOwner.select(AliasOwner.person).join(Alias).where(here)
     ids = [
         _other(Person.id, begins_with(Person.launchpad_name, text)),
         _other(Person.id, begins_with(Person.name_key, text)),
