@@ -132,7 +132,7 @@ def _named(search: str, private: bool) -> Any:
     ids = [
         _other(Person.id, begins_with(Person.launchpad_name, text)),
         _other(Person.id, begins_with(Person.name_key, text)),
-        Alias.select(Alias.person).where(here, Alias.person.is_null(False)),
+        Alias.select(Alias.person).where(here),
         shared,
     ]
     if private and len(text) >= PRIVATE_FROM:

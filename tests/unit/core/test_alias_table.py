@@ -293,7 +293,7 @@ def test_all_admins_of_the_domain_are_found(table, domain, now):
 
 def test_an_auditor_is_no_admin(table, domain, now):
     make_admin(now, "kaia", Role.AUDITOR)
-    make_admin(now, "lars", Role.AUDITOR, domain)
+    make_admin(now, "lars", Role.AUDITOR)
 
     assert table.admin_recipients("proj.example") == []
 
