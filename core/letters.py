@@ -154,9 +154,15 @@ def _templates(language: str) -> Environment:
 
 
 def _language(notice: Notice) -> str:
-    """Return the language of whoever gets the mail; the ops address reads English."""
+    """Return the language of whoever gets the mail; the ops address reads English.
+
+    A mailbox that was imported is nobody's yet; the code that is sent to it is for whoever asked for it.
+    """
     reader = notice.recipient.person if notice.recipient is not None else None
     reader = notice.person if notice.to_sign_in else reader
+    if notice.kind == TAKEOVER_CODE:
+        row = by_id(Reservation, json.loads(notice.subject_ids)["reservation"])
+        reader = row.code_for if row is not None else None
     return str(reader.language) if reader is not None else "en"
 
 

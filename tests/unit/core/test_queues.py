@@ -92,7 +92,7 @@ def test_every_job_has_a_queue_and_a_function(settings, queued, job):
 def test_a_job_is_given_ids_and_team_names_alone(job):
     function = getattr(workers.jobs, job.value.rpartition(".")[2])
 
-    assert set(inspect.signature(function).parameters) <= {"person_id", "team"}
+    assert set(inspect.signature(function).parameters) <= {"person_id", "team", "run_id", "state"}
 
 
 def test_the_same_job_waits_once(settings, queued):
