@@ -15,8 +15,6 @@ from core.people import ban
 from core.reservations import NameState, drop, how_many, look_again, resolve_names, still_waiting
 from tests.support.arrange import ISSUER, claimed_id, later, make_alias, make_domain, make_kept, make_member
 
-PATIENCE = Deadline(60)
-
 
 @dataclass
 class SaidNames:
@@ -46,7 +44,7 @@ def state_of(alias: Alias) -> str:
 def test_a_name_leads_to_the_identity_that_may_ask(domain, now):
     alias = make_kept(domain, now, "ada", "ada", found=False)
 
-    left = resolve_names(SaidNames({"ada": yes("ada", later(now, days=-900))}), PATIENCE, now)
+    left = resolve_names(SaidNames({"ada": yes("ada", later(now, days=-900))}), Deadline(60), now)
 
     assert left == 0
     alias = Alias.get_by_id(alias.id)
@@ -59,7 +57,7 @@ def test_a_name_leads_to_the_identity_that_may_ask(domain, now):
 def test_an_account_younger_than_the_list_may_not_ask(domain, now):
     alias = make_kept(domain, now, "ada", "ada", found=False)
 
-    resolve_names(SaidNames({"ada": yes("ada", later(now, seconds=1))}), PATIENCE, later(now, days=1))
+    resolve_names(SaidNames({"ada": yes("ada", later(now, seconds=1))}), Deadline(60), later(now, days=1))
 
     assert state_of(alias) == NameState.TOO_YOUNG
     assert Alias.get().reserved_subject is None
@@ -68,14 +66,14 @@ def test_an_account_younger_than_the_list_may_not_ask(domain, now):
 def test_a_name_without_account_is_listed_and_asked_again_on_request(domain, now):
     alias = make_kept(domain, now, "ada", "ada", found=False)
     names = SaidNames({"ada": IdentityReading(Answer.NO)})
-    resolve_names(names, PATIENCE, now)
+    resolve_names(names, Deadline(60), now)
     assert state_of(alias) == NameState.NO_ACCOUNT
-    resolve_names(names, PATIENCE, later(now, days=1))
+    resolve_names(names, Deadline(60), later(now, days=1))
     assert names.asked == ["ada"]
 
     assert look_again(OPERATOR, now) == 1
     names.known["ada"] = yes("ada")
-    resolve_names(names, PATIENCE, later(now, days=1))
+    resolve_names(names, Deadline(60), later(now, days=1))
 
     assert state_of(alias) == NameState.FOUND
 
@@ -84,19 +82,19 @@ def test_what_stays_unclear_is_asked_again_a_while_later(domain, now):
     alias = make_kept(domain, now, "ada", "ada", found=False)
     names = SaidNames()
 
-    assert resolve_names(names, PATIENCE, now) == 1
+    assert resolve_names(names, Deadline(60), now) == 1
     assert state_of(alias) == NameState.UNCLEAR
-    assert resolve_names(names, PATIENCE, later(now, minutes=1)) == 1
+    assert resolve_names(names, Deadline(60), later(now, minutes=1)) == 1
     assert names.asked == ["ada"]
     names.known["ada"] = yes("ada")
-    assert resolve_names(names, PATIENCE, later(now, minutes=11)) == 0
+    assert resolve_names(names, Deadline(60), later(now, minutes=11)) == 0
 
 
 def test_the_account_of_somebody_banned_may_not_ask(domain, now):
     ban(OPERATOR, make_member(now, "ada"), now)
     alias = make_kept(domain, now, "ada", "ada", found=False)
 
-    resolve_names(SaidNames({"ada": yes("ada")}), PATIENCE, now)
+    resolve_names(SaidNames({"ada": yes("ada")}), Deadline(60), now)
 
     assert state_of(alias) == NameState.BANNED
     assert Alias.get().reserved_subject is None
@@ -111,7 +109,7 @@ def test_an_answer_that_comes_after_the_address_is_gone_changes_nothing(domain, 
                 drop(OPERATOR, alias.id, now)
             return yes("ada")
 
-    resolve_names(Slow(), PATIENCE, now)
+    resolve_names(Slow(), Deadline(60), now)
 
     assert not Alias.select().exists()
 
@@ -128,7 +126,7 @@ def test_an_answer_is_never_taken_for_another_address(domain, now):
                     make_kept(domain, now, "eve", "eve", found=False)
             return yes("ada") if name == "ada" else IdentityReading(Answer.UNKNOWN)
 
-    resolve_names(Slow(), PATIENCE, now)
+    resolve_names(Slow(), Deadline(60), now)
 
     assert Alias.get().local_part == "eve"
     assert Alias.get().reserved_subject is None
@@ -142,7 +140,7 @@ def test_all_names_are_asked_in_batches_until_the_time_is_over(domain, now, monk
     over = Deadline(0)
     time.sleep(0.01)
     assert resolve_names(names, over, now) == 8
-    assert resolve_names(names, PATIENCE, now) == 0
+    assert resolve_names(names, Deadline(60), now) == 0
     assert sorted(names.asked) == [f"p{number}" for number in range(8)]
 
 
