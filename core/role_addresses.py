@@ -72,13 +72,6 @@ def owners_of(alias: Alias) -> list[OwnerView]:
     return found
 
 
-def role_addresses_of(person: Person) -> list[Alias]:
-    """Return the role addresses that a person owns with others."""
-    query = Alias.select(Alias, Domain).join(Domain).where(Domain.removed_at.is_null())
-    mine = query.where(Alias.id.in_(ids_owned_by(person)), Alias.switch != Switch.GIVEN_UP)
-    return list(mine.order_by(Alias.id))
-
-
 def ids_owned_by(person: Person) -> Any:
     """Select the ids of the role addresses that a person owns with others."""
     return AliasOwner.select(AliasOwner.alias).where(AliasOwner.person == person)

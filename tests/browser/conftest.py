@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 
 from devtools.screenshots import CHROMIUM, FLAGS
 from devtools.stack import Stack
+from tests.browser import job
 
 PATIENCE = 20_000  # milliseconds, on a busy machine
 
@@ -119,6 +120,24 @@ def newcomer(stack: Stack) -> Callable[..., str]:
         return name
 
     return make
+
+
+@pytest.fixture
+def boss(stack: Stack, newcomer: Callable[..., str]) -> Iterator[Callable[[Page], str]]:
+    """Signs an admin of the project in, until the test ends; returns their name."""
+    made: list[str] = []
+
+    def sign_in(page: Page) -> str:
+        made.append(newcomer())
+        job.sign_in(page, stack, made[-1])
+        stack.waypost("admin", "grant", made[-1], "--yes")
+        return made[-1]
+
+    yield sign_in
+    for line in stack.waypost("admin", "list").splitlines():
+        number, what, _ = line.split("\t")
+        if what == "project_admin":
+            stack.waypost("admin", "revoke", number)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """The admins' pages in a real Chromium: what waits, decided with and without JavaScript; how they look."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -13,24 +13,6 @@ from tests.browser.conftest import Complaints, OpenPage
 from tests.browser.test_looks import look_at
 
 WHY = "Everybody in the project knows me by this name."
-
-
-@pytest.fixture
-def boss(stack: Stack, newcomer: Callable[..., str]) -> Iterator[Callable[[Page], str]]:
-    """Signs an admin of the project in, until the test ends; returns their name."""
-    made: list[str] = []
-
-    def sign_in(page: Page) -> str:
-        made.append(newcomer())
-        job.sign_in(page, stack, made[-1])
-        stack.waypost("admin", "grant", made[-1], "--yes")
-        return made[-1]
-
-    yield sign_in
-    for line in stack.waypost("admin", "list").splitlines():
-        number, what, _ = line.split("\t")
-        if what == "project_admin":
-            stack.waypost("admin", "revoke", number)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The admins' pages on people, names and role addresses in a real Chromium, and how they look."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -9,24 +9,6 @@ from devtools.stack import Stack, StackProblem
 from tests.browser import job
 from tests.browser.conftest import Complaints, OpenPage
 from tests.browser.test_looks import look_at
-
-
-@pytest.fixture
-def boss(stack: Stack, newcomer: Callable[..., str]) -> Iterator[Callable[[Page], str]]:
-    """Signs an admin of the project in, until the test ends; returns their name."""
-    made: list[str] = []
-
-    def sign_in(page: Page) -> str:
-        made.append(newcomer())
-        job.sign_in(page, stack, made[-1])
-        stack.waypost("admin", "grant", made[-1], "--yes")
-        return made[-1]
-
-    yield sign_in
-    for line in stack.waypost("admin", "list").splitlines():
-        number, what, _ = line.split("\t")
-        if what == "project_admin":
-            stack.waypost("admin", "revoke", number)
 
 
 @pytest.fixture

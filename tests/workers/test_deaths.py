@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import time
+from typing import Any
 
 import pytest
 from rq import Queue, Retry
@@ -120,6 +121,22 @@ def test_a_job_that_a_death_took_from_the_queue_runs_all_the_same(
     until(lambda: Membership.select().count() == 1)
 
 
+def look_killed_in_the_middle(
+    job: Job, done: Any, run: Run, settings: Settings, outside: PretendServers
+) -> None:
+    """Kill the worker of a slow look at DNS when something is done; the broker forgets; another begins."""
+    outside.resolver.latency = 0.5
+    enqueue(settings, job)
+    first = run("workers")
+    until(lambda: done.count() >= 1)
+    kill_with_its_job(first)
+    outside.resolver.latency = 0
+    with broker(settings) as connection:
+        connection.flushall()
+    enqueue(settings, job)
+    run("workers")
+
+
 def test_a_look_for_keys_killed_in_the_middle_is_done_by_the_next_one(
     embedded: object, run: Run, settings: Settings, outside: PretendServers, now: object
 ) -> None:
@@ -127,16 +144,13 @@ def test_a_look_for_keys_killed_in_the_middle_is_done_by_the_next_one(
     for name in names:
         key = create_key(OPERATOR, name, settings, utc_now(), algorithm="ed25519")
         outside.resolver.add(key.record_name, "TXT", key.record)
-    outside.resolver.latency = 0.5
-    enqueue(settings, Job.CHECK_SIGNING_KEYS)
-    first = run("workers")
-    until(lambda: DkimKey.select().where(DkimKey.published_at.is_null(False)).count() >= 1)
-    kill_with_its_job(first)
-    outside.resolver.latency = 0
-    with broker(settings) as connection:
-        connection.flushall()
-    enqueue(settings, Job.CHECK_SIGNING_KEYS)
-    run("workers")
+    look_killed_in_the_middle(
+        Job.CHECK_SIGNING_KEYS,
+        DkimKey.select().where(DkimKey.published_at.is_null(False)),
+        run,
+        settings,
+        outside,
+    )
 
     until(lambda: DkimKey.select().where(DkimKey.published_at.is_null(False)).count() == 3)
     assert AuditEntry.select().where(AuditEntry.verb == "signing-key-in-use").count() == 3
@@ -236,16 +250,9 @@ def test_a_look_for_records_killed_in_the_middle_is_done_by_the_next_one(
     for number in range(3):
         domain = add_domain(OPERATOR, f"killed{number}.example.org", [], now)
         outside.resolver.add(domain.name, "TXT", verification_record(domain, settings.verification_prefix))
-    outside.resolver.latency = 0.5
-    enqueue(settings, Job.CHECK_DOMAINS)
-    first = run("workers")
-    until(lambda: Domain.select().where(Domain.verified_at.is_null(False)).count() >= 1)
-    kill_with_its_job(first)
-    outside.resolver.latency = 0
-    with broker(settings) as connection:
-        connection.flushall()
-    enqueue(settings, Job.CHECK_DOMAINS)
-    run("workers")
+    look_killed_in_the_middle(
+        Job.CHECK_DOMAINS, Domain.select().where(Domain.verified_at.is_null(False)), run, settings, outside
+    )
 
     until(lambda: Domain.select().where(Domain.verified_at.is_null(False)).count() == 3)
     assert AuditEntry.select().where(AuditEntry.verb == "domain-verified").count() == 3

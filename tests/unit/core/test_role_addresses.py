@@ -11,6 +11,7 @@ from core.database import write
 from core.facts import Answer
 from core.letters import write_letter
 from core.models import Alias, AliasOwner, AuditEntry, Domain, Notice, Person
+from core.overview import overview_of
 from core.ownership import NotYours
 from core.people import ban, unban
 from core.recipients import RecipientProblem
@@ -24,7 +25,6 @@ from core.role_addresses import (
     remove_owner,
     remove_recipient,
     role_addresses,
-    role_addresses_of,
 )
 from core.routing import Fate, route
 from core.standing import store_memberships
@@ -155,7 +155,7 @@ def test_nobody_else_sets_any(team, domain, now):
     hedy = make_member(now, "hedy")
     with pytest.raises(NotYours):
         add_recipient(hedy.id, team.id, "hedy@home.example.net", now)
-    assert role_addresses_of(hedy) == []
+    assert overview_of(hedy, now).role_addresses == []
 
 
 def test_no_owner_is_told_of_the_mailboxes_of_another(team, ada, settings, now):
@@ -225,7 +225,7 @@ def test_an_ended_one_is_nobodys_any_more(team, ada, goes_to, now):
     end(OPERATOR, team.id, now)
 
     assert goes_to() is Fate.ENDED
-    assert role_addresses_of(ada) == []
+    assert overview_of(ada, now).role_addresses == []
     with pytest.raises(NotYours):
         add_recipient(ada.id, team.id, "x@home.example.net", now)
 
