@@ -21,6 +21,7 @@ from core.routing import Hold
 from core.sessions import open_session
 from core.sweep import BULK_LASTS, sweep
 from tests.support.arrange import later, make_admin, make_alias, make_domain, make_member, make_person
+from tests.support.killed import Killed
 from tests.support.threads import at_once
 
 
@@ -163,9 +164,6 @@ def test_a_killed_job_goes_on_where_it_stopped(boss, people, do, now):
     do(dry)
     run = start(boss, dry.id, now)
     asked: list[int] = []
-
-    class Killed(BaseException):
-        pass
 
     def ask(person_id: int) -> bool:
         if len(asked) == 2:

@@ -22,6 +22,7 @@ from core.models import Alias, AuditEntry, Domain, ImportLine, ImportRun, Reserv
 from core.ownership import NotYours
 from core.sweep import IMPORTS_LAST, sweep
 from tests.support.arrange import later, make_domain
+from tests.support.killed import Killed, kill_at
 
 ADMIN = Actor.person(1)
 TEXT = b"ada@proj.example,a@x.example,ada\nbob@proj.example,bob@proj.example,bob\n"
@@ -101,18 +102,7 @@ def test_a_list_that_is_forgotten_while_it_is_judged_stays_so(domain, now, monke
 def test_a_job_that_was_killed_while_it_judged_begins_again(domain, now, monkeypatch):
     monkeypatch.setattr(import_runs, "LINES_AT_ONCE", 1)
     run = begin(ADMIN, TEXT, None, now)
-    real, calls = import_runs._store, []
-
-    class Killed(BaseException):
-        pass
-
-    def store(*arguments):
-        calls.append(arguments)
-        if len(calls) == 2:
-            raise Killed
-        real(*arguments)
-
-    monkeypatch.setattr(import_runs, "_store", store)
+    kill_at(monkeypatch, import_runs, "_store", 2)
     with pytest.raises(Killed):
         work_on(run.id, State.CHECKING, now)
     assert ImportLine.select().count() == 1

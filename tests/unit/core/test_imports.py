@@ -17,6 +17,7 @@ from core.reservations import NameState
 from core.routing import Fate as MailFate
 from core.routing import route
 from tests.support.arrange import later, make_alias, make_domain, make_kept, make_member
+from tests.support.killed import Killed, kill_at
 from tests.support.threads import at_once
 
 
@@ -185,18 +186,7 @@ def test_one_that_is_killed_in_the_middle_can_be_repeated(domain, now, monkeypat
     monkeypatch.setattr(imports, "CHUNK", 3)
     text = "".join(f"p{i}@proj.example,p{i}@x.example;q{i}@x.example,p{i}\n" for i in range(8))
     verdicts = judge(read_file(text.encode()))
-    real, calls = imports.record, []
-
-    class Killed(BaseException):
-        pass
-
-    def record(*arguments):
-        calls.append(arguments)
-        if len(calls) == 5:
-            raise Killed
-        real(*arguments)
-
-    monkeypatch.setattr(imports, "record", record)
+    kill_at(monkeypatch, imports, "record", 5)
     with pytest.raises(Killed):
         carry_out(OPERATOR, verdicts, now, now)
     assert Alias.select().count() == 3

@@ -13,6 +13,7 @@ from core.notices import tell_goodbye, tell_ops, tell_person, tell_recipient
 from core.outbox import GIVE_UP_AFTER, LEASE, LONGEST_PAUSE, SHORTEST_PAUSE, send_due
 from core.recipients import add_recipient, proof_token, resend_proof, verify_recipient
 from tests.support.arrange import later, make_alias, make_domain, make_member, make_recipient
+from tests.support.killed import Killed
 from tests.support.lmtp import LmtpServer
 from tests.support.threads import at_once
 
@@ -342,10 +343,6 @@ def test_while_one_sender_waits_for_the_reply_another_leaves_the_mail_alone(rela
 
     assert others == [0]
     assert len(relay.received) == 1
-
-
-class Killed(BaseException):
-    """The process ended at this line."""
 
 
 @pytest.mark.parametrize("line", ["write_letter", "submit", "_finish"])
