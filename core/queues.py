@@ -127,9 +127,14 @@ def _is_at_it(job: RqJob) -> bool:
 
 
 def _forget(job: RqJob) -> None:
-    """Delete a job, also one whose worker was killed and left the mark of an execution that is gone."""
+    """Delete a job, also one whose worker was killed and left the mark of an execution that is gone.
+
+    One that ended by itself since it was found has nothing left to delete.
+    """
     try:
         job.delete()
+    except InvalidJobOperation:
+        return
     except ValueError:
         job.connection.delete(job.execution_registry.key)
         job.delete()

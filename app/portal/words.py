@@ -142,6 +142,7 @@ _CHANGES = {
     "alias-held": _("It was suspended, as its owner is."),
     "alias-released": _("Its suspension ended."),
     "alias-label-set": _("Its label is “%(after)s” now."),
+    "mailboxes-shown": _("An admin looked at where its mail goes."),
     "recipient-added": _("%(address)s was added."),
     "recipient-proven": _("%(address)s was confirmed."),
     "recipient-proven-at-sign-in": _("%(address)s was confirmed by signing in."),

@@ -133,6 +133,21 @@ def test_a_job_that_waits_no_more_makes_room_for_the_next(settings, queued, stat
     assert len(queued()) == 1
 
 
+def test_a_job_that_ends_just_as_it_is_asked_for_again_is_queued_anew(settings, queued, monkeypatch):
+    """Its worker puts it away between our look and the next step."""
+    enqueue(settings, Job.SYNC_PERSON, 7)
+    look = Queue.fetch_job
+
+    def look_and_be_late(queue: Queue, name: str) -> RqJob | None:
+        found = look(queue, name)
+        queue.empty()
+        return found
+
+    monkeypatch.setattr(Queue, "fetch_job", look_and_be_late)
+    assert enqueue(settings, Job.SYNC_PERSON, 7)
+    assert len(queued()) == 1
+
+
 def test_the_outbox_is_woken_each_time(settings, queued):
     for _ in range(2):
         assert wake_outbox(settings)
