@@ -25,6 +25,7 @@ from core.models import (
 )
 from core.notices import tell_person
 from core.ownership import lock_people
+from core.prepared import Prepared
 from core.sessions import end_all_sessions
 from core.standing import facts_of
 
@@ -32,10 +33,18 @@ NEWCOMERS = 0x5741_594E
 """Lock number: of two who turn out to be one, the second must find the first."""
 
 
+_WITH = Prepared(
+    lambda value: (
+        Person.select()
+        .where(Person.launchpad_name == value("name"), Person.account_created == value("created"))
+        .order_by(Person.id)
+    )
+)
+
+
 def people_with(account: Account) -> list[Person]:
     """Return the people who have this account, by name and birth; two only until they are joined."""
-    same = (Person.launchpad_name == account.name) & (Person.account_created == account.created)
-    return list(Person.select().where(same).order_by(Person.id))
+    return list(_WITH(name=account.name, created=account.created))
 
 
 def perhaps_the_same(account: Account) -> list[int]:

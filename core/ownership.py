@@ -1,9 +1,11 @@
 """Who may change what: a person's row as the lock, and the aliases that are theirs."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from core.database import database
 from core.models import Alias, AliasRecipient, Person, Recipient, by_id
+from core.prepared import Prepared, Slots
 from core.routing import Switch
 
 
@@ -25,12 +27,17 @@ def lock_person(person_id: int) -> Person:
     return person  # type: ignore[no-any-return]
 
 
+def _people_to_lock(value: Slots) -> Any:
+    query = Person.select().where(Person.id.in_(value.each("ids"))).order_by(Person.id)
+    return query.for_update() if database.obj.for_update else query
+
+
+_LOCKED = Prepared(_people_to_lock)
+
+
 def lock_people(person_ids: Iterable[int]) -> list[Person]:
     """Load those of several people that are still there and lock them as `lock_person` does, in one order."""
-    query = Person.select().where(Person.id.in_(sorted(person_ids))).order_by(Person.id)
-    if database.obj.for_update:
-        query = query.for_update()
-    return list(query)
+    return list(_LOCKED(ids=sorted(person_ids)))
 
 
 def own_alias(person: Person, alias_id: int) -> Alias:

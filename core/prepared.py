@@ -1,6 +1,6 @@
 """Selects whose SQL is written once: peewee takes longer to write one than SQLite to answer it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -9,16 +9,36 @@ from peewee import Value
 
 from core.database import database
 
+MOST_KEPT = 50
+"""A select with a list of more values than this is written anew each time."""
+
 
 @dataclass(frozen=True)
 class _Slot:
     """Stands in a written query for a value that each asking brings along."""
 
     name: str
+    place: int | None = None
+    """Which one of a list's values."""
+
+    def value(self, values: Mapping[str, Any]) -> Any:
+        """Return what takes its place."""
+        return values[self.name] if self.place is None else values[self.name][self.place]
 
 
-Slots = Callable[[str], Value]
-"""Names an open value."""
+class Slots:
+    """Names the open values of a select: `value("name")`, or for a list `value.each("names")`."""
+
+    def __init__(self, lengths: Mapping[str, int]) -> None:
+        self._lengths = lengths
+
+    def __call__(self, name: str) -> Value:
+        """Name one open value."""
+        return Value(_Slot(name), converter=False)
+
+    def each(self, name: str) -> list[Value]:
+        """Name all values of a list."""
+        return [Value(_Slot(name, place), converter=False) for place in range(self._lengths[name])]
 
 
 class Prepared:
@@ -30,14 +50,22 @@ class Prepared:
 
     def __init__(self, build: Callable[[Slots], Any]) -> None:
         self._build = build
-        self._written: WeakKeyDictionary[Any, tuple[Any, str, list[Any]]] = WeakKeyDictionary()
+        self._written: WeakKeyDictionary[Any, dict[Any, tuple[Any, str, list[Any]]]] = WeakKeyDictionary()
 
     def __call__(self, **values: Any) -> Iterator[Any]:
-        """Ask; yields the rows as the select itself would."""
-        chosen = database.obj
-        if chosen not in self._written:
-            query = self._build(lambda name: Value(_Slot(name), converter=False))
-            self._written[chosen] = (query, *query.sql())
-        query, sql, slots = self._written[chosen]
-        taken = [values[one.name] if isinstance(one, _Slot) else one for one in slots]
+        """Ask; yields the rows as the select itself would. A list of values is written once a length."""
+        lengths = {name: len(value) for name, value in values.items() if isinstance(value, list)}
+        query, sql, slots = self._written_for(lengths)
+        taken = [one.value(values) if isinstance(one, _Slot) else one for one in slots]
         return iter(query._get_cursor_wrapper(database.execute_sql(sql, taken)))
+
+    def _written_for(self, lengths: Mapping[str, int]) -> tuple[Any, str, list[Any]]:
+        kept = self._written.setdefault(database.obj, {})
+        key = tuple(lengths.items())
+        if key in kept:
+            return kept[key]
+        query = self._build(Slots(lengths))
+        written = (query, *query.sql())
+        if all(length <= MOST_KEPT for length in lengths.values()):
+            kept[key] = written
+        return written

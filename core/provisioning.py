@@ -16,6 +16,7 @@ from core.eligibility import decide
 from core.models import Alias, Domain, DomainTeam, Membership, Person
 from core.notices import tell_admins, tell_person
 from core.ownership import lock_people
+from core.prepared import Prepared
 from core.roles import first_recipient
 from core.routing import Entitlement, Switch
 from core.standing import facts_of_all, rules_of_all
@@ -26,6 +27,11 @@ MADE, MADE_OFF = "address-made", "address-made-off"
 """Kinds of notices to the owner: it works; it waits for a mailbox."""
 
 
+_AUTOMATIC = Prepared(
+    lambda _value: Domain.select(Domain.id).where(Domain.automatic == True).limit(1)  # noqa: E712 -- SQL
+)
+
+
 def provide(people: Iterable[Person], now: datetime) -> None:
     """Give some people the addresses that automatic domains have for them.
 
@@ -34,7 +40,7 @@ def provide(people: Iterable[Person], now: datetime) -> None:
     such as the new address itself, it is made switched off. Whoever has, or had, an address on the
     domain gets none: one that ended comes back, one that was given up does not.
     """
-    if not Domain.select().where(Domain.automatic == True).exists():  # noqa: E712 -- SQL
+    if next(_AUTOMATIC(), None) is None:
         return
     domains = [(domain, rules) for domain, rules in rules_of_all() if domain.automatic]
     people = list(people)

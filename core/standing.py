@@ -17,43 +17,34 @@ MANY = 20
 """From so many rows on that are alike, one statement makes them."""
 
 
-_ACCOUNT_FACTS = Prepared(lambda value: AccountFact.select().where(AccountFact.person == value("person")))
-_MEMBERSHIPS = Prepared(lambda value: Membership.select().where(Membership.person == value("person")))
+_KNOWN = {
+    AccountFact: Prepared(
+        lambda value: AccountFact.select().where(AccountFact.person.in_(value.each("people")))
+    ),
+    Membership: Prepared(
+        lambda value: Membership.select().where(Membership.person.in_(value.each("people")))
+    ),
+}
 _GRANTED = (Waiver.kind == "domain") & (Waiver.state == "granted")
-_WAIVERS = Prepared(lambda value: Waiver.select().where(Waiver.person == value("person"), _GRANTED))
+_WAIVERS = Prepared(lambda value: Waiver.select().where(Waiver.person.in_(value.each("people")), _GRANTED))
 
 
 def facts_of(person: Person) -> PersonFacts:
     """Load what is known of a person."""
-    rows = (ask(person=person.id) for ask in (_ACCOUNT_FACTS, _MEMBERSHIPS, _WAIVERS))
-    return _facts([person], *rows)[person.id]
+    return facts_of_all([person])[person.id]
 
 
 def facts_of_all(people: Iterable[Person]) -> dict[int, PersonFacts]:
     """Load what is known of several people, by their ids, with three queries."""
     people = list(people)
     ids = [person.id for person in people]
-    return _facts(
-        people,
-        AccountFact.select().where(AccountFact.person.in_(ids)),
-        Membership.select().where(Membership.person.in_(ids)),
-        Waiver.select().where(Waiver.person.in_(ids), _GRANTED),
-    )
-
-
-def _facts(
-    people: Iterable[Person],
-    account_facts: Iterable[AccountFact],
-    memberships: Iterable[Membership],
-    granted: Iterable[Waiver],
-) -> dict[int, PersonFacts]:
     account: dict[int, dict[str, Fact]] = {}
     teams: dict[int, dict[str, Fact]] = {}
-    for fact in account_facts:
+    for fact in _KNOWN[AccountFact](people=ids):
         account.setdefault(fact.person_id, {})[fact.fact] = _fact(fact)
-    for membership in memberships:
+    for membership in _KNOWN[Membership](people=ids):
         teams.setdefault(membership.person_id, {})[membership.team] = _fact(membership)
-    waivers = _waivers(granted)
+    waivers = _waivers(_WAIVERS(people=ids))
     return {
         person.id: PersonFacts(
             banned=person.banned_at is not None,
@@ -135,10 +126,15 @@ def rules_of_all() -> list[tuple[Domain, DomainRules]]:
     return [(domain, rules_of(domain, tuple(teams[domain.id]))) for domain in domains.values()]
 
 
+_TEAMS = Prepared(
+    lambda _value: DomainTeam.select(DomainTeam.team).join(Domain).where(Domain.removed_at.is_null())
+)
+_ROLE_TEAMS = Prepared(lambda _value: RoleTeam.select(RoleTeam.team))
+
+
 def mapped_teams() -> set[str]:
     """Return every team that entitles to some domain or gives a role: only those are kept of a person."""
-    query = DomainTeam.select(DomainTeam.team).join(Domain).where(Domain.removed_at.is_null())
-    return {row.team for row in query} | {row.team for row in RoleTeam.select(RoleTeam.team)}
+    return {row.team for ask in (_TEAMS, _ROLE_TEAMS) for row in ask()}
 
 
 def store_account_facts(person: Person, answers: Mapping[str, Answer], now: datetime) -> None:
@@ -162,8 +158,7 @@ def store_facts(
     people. Returns those of whom something else is known now than before.
     """
     name = AccountFact.fact if table is AccountFact else Membership.team
-    rows = table.select().where(table.person.in_(list(answers)))
-    known = {(row.person_id, getattr(row, name.name)): row for row in rows}
+    known = {(row.person_id, getattr(row, name.name)): row for row in _KNOWN[table](people=list(answers))}
     brake = Brake(now)
     fresh: dict[tuple[str, Fact], list[int]] = {}
     confirmed: list[int] = []

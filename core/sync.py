@@ -24,6 +24,7 @@ from core.joining import (
     perhaps_the_same,
 )
 from core.models import AccountFact, Alias, AliasOwner, Identity, Membership, Person
+from core.prepared import Prepared
 from core.problems import report
 from core.provisioning import provide
 from core.routing import Switch
@@ -114,7 +115,7 @@ def sync_person(directory: Directory, person_id: int, deadline: Deadline, now: d
         return True  # erased meanwhile
     account = reading.account.account
     with connection():
-        is_new = Person.select().where(Person.id == person_id, Person.launchpad_name.is_null()).exists()
+        is_new = next(_WITHOUT_ACCOUNT(person=person_id), None) is not None
     if is_new and account is not None and not ask_about_earlier_names(directory, account, deadline, now):
         return False
     with connection(), write():
@@ -170,11 +171,25 @@ def _report_unclear(person: Person, reading: PersonReading, now: datetime) -> No
     log.warning("launchpad unclear", tried="sync-person", **about, why=reading.why)
 
 
+_IDENTITIES = Prepared(
+    lambda value: (
+        Identity.select(Identity, Person)
+        .join(Person)
+        .where(Identity.person == value("person"))
+        .order_by(Identity.id.desc())
+    )
+)
+_WITHOUT_ACCOUNT = Prepared(
+    lambda value: Person.select(Person.id).where(
+        Person.id == value("person"), Person.launchpad_name.is_null()
+    )
+)
+
+
 def _ask_about_person(directory: Directory, person_id: int, deadline: Deadline) -> PersonReading | None:
     """Ask about a person's identities until one of them says more than that there is no account."""
     with connection():
-        query = Identity.select(Identity, Person).join(Person).where(Identity.person == person_id)
-        identities = list(query.order_by(Identity.id.desc()))
+        identities = list(_IDENTITIES(person=person_id))
     reading = None
     for identity in identities:
         person = identity.person

@@ -14,6 +14,7 @@ from core.lifecycle import Event, Life, Word, step
 from core.models import AccountFact, Alias, AliasOwner, Domain, DomainTeam, Membership, Person
 from core.notices import tell_person
 from core.ownership import lock_people
+from core.prepared import Prepared
 from core.role_addresses import keep_owner_up
 from core.routing import Entitlement, Hold, Switch
 from core.sessions import end_all_sessions
@@ -24,26 +25,32 @@ CHUNK = 50
 """People brought up to date in one transaction, so that nobody waits long for the lock."""
 
 
+_ALIASES = Prepared(
+    lambda value: (
+        Alias.select(Alias, Domain)
+        .join(Domain)
+        .where(Alias.person.in_(value.each("people")), Domain.removed_at.is_null())
+        .order_by(Alias.id)
+    )
+)
+_OWNERS = Prepared(
+    lambda value: (
+        AliasOwner.select(AliasOwner, Alias, Domain)
+        .join(Alias)
+        .join(Domain)
+        .where(AliasOwner.person.in_(value.each("people")), Domain.removed_at.is_null())
+        .order_by(AliasOwner.id)
+    )
+)
+
+
 def keep_up(people: Iterable[Person], now: datetime, actor: Actor = JOB) -> None:
     """Bring all aliases of some people up to date with what is known of them.
 
     people: locked by the transaction in which this runs. Does nothing when all is as it should be.
     """
     by_id = {person.id: person for person in people}
-    query = (
-        Alias.select(Alias, Domain)
-        .join(Domain)
-        .where(Alias.person.in_(list(by_id)), Domain.removed_at.is_null())
-        .order_by(Alias.id)
-    )
-    aliases = list(query)
-    owners = list(
-        AliasOwner.select(AliasOwner, Alias, Domain)
-        .join(Alias)
-        .join(Domain)
-        .where(AliasOwner.person.in_(list(by_id)), Domain.removed_at.is_null())
-        .order_by(AliasOwner.id)
-    )
+    aliases, owners = (list(ask(people=list(by_id))) for ask in (_ALIASES, _OWNERS))
     if not aliases and not owners:
         return
     facts = facts_of_all(by_id.values())
