@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from core.database import database
-from core.models import Alias, AliasRecipient, Person, Recipient, by_id
+from core.models import MOST_ID, Alias, AliasRecipient, Person, Recipient, by_id
 from core.routing import Switch
 
 
@@ -14,8 +14,10 @@ class NotYours(LookupError):
 def lock_person(person_id: int) -> Person:
     """Load a person and let nobody else change their aliases until the transaction ends.
 
-    Raises NotYours when they were erased meanwhile.
+    Raises NotYours when they were erased meanwhile, and for a number that nobody can have.
     """
+    if not 0 < person_id < MOST_ID:
+        raise NotYours("nobody can have this number")
     query = Person.select().where(Person.id == person_id)
     if database.obj.for_update:  # SQLite's write transaction has the whole database already
         query = query.for_update()
@@ -27,7 +29,8 @@ def lock_person(person_id: int) -> Person:
 
 def lock_people(person_ids: Iterable[int]) -> list[Person]:
     """Load those of several people that are still there and lock them as `lock_person` does, in one order."""
-    query = Person.select().where(Person.id.in_(sorted(person_ids))).order_by(Person.id)
+    possible = sorted(one for one in person_ids if 0 < one < MOST_ID)
+    query = Person.select().where(Person.id.in_(possible)).order_by(Person.id)
     if database.obj.for_update:
         query = query.for_update()
     return list(query)
