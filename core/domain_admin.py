@@ -67,8 +67,7 @@ def wanted_of(
     if not names:
         raise DomainProblem(N_("Name a team: without one nobody is entitled."))
     for team in names:
-        if not _TEAM.fullmatch(team):
-            raise DomainProblem(N_("%(team)s is no name of a team."), team=team[:40])
+        check_team(team)
     for name in kept:
         if not _LOCAL_PART.fullmatch(name):
             raise DomainProblem(N_("%(name)s cannot stand before the @."), name=name[:70])
@@ -81,14 +80,32 @@ def wanted_of(
     return Wanted(Rules(tuple(names), coc_required, automatic, int(grace), dmarc or None), tuple(kept))
 
 
+def check_team(name: str) -> None:
+    """Raise DomainProblem for what can be no name of a team."""
+    if not _TEAM.fullmatch(name):
+        raise DomainProblem(N_("%(team)s is no name of a team."), team=name[:40])
+
+
+def refuse_own_name(name: str, settings: Settings) -> None:
+    """Raise DomainProblem for a name on which nobody can have an address: Waypost itself has it.
+
+    name: in lower case and A-labels.
+    """
+    if name == urlsplit(settings.public_url).hostname:
+        raise DomainProblem(N_("This is the name of this portal."))
+    if name == settings.srs_domain:
+        raise DomainProblem(
+            N_("Bounces come back to this domain (SRS_DOMAIN), so nobody has addresses on it.")
+        )
+
+
 def new_name(typed: str, settings: Settings) -> str:
     """Return the one form of a domain that may be added. Raises DomainProblem."""
     try:
         name = to_ascii_domain(typed.strip())
     except AddressError:
         raise DomainProblem(N_("A domain looks like example.org.")) from None
-    if name == urlsplit(settings.public_url).hostname:
-        raise DomainProblem(N_("This is the name of this portal."))
+    refuse_own_name(name, settings)
     if Domain.select().where(Domain.name == name, Domain.removed_at.is_null()).exists():
         raise DomainProblem(N_("%(domain)s is there already."), domain=name)
     return name

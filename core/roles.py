@@ -19,6 +19,7 @@ from core.models import (
     Recipient,
     RoleGrant,
     RoleTeam,
+    by_id,
 )
 from core.routing import Switch
 from core.translation import N_, ToldError
@@ -134,7 +135,7 @@ def grant(actor: Actor, issuer: str, subject: str, role: Role, domain: Domain | 
 def revoke(actor: Actor, grant_id: int, now: datetime) -> bool:
     """Take a role that was given to an identity. Returns False when it is gone already."""
     with write():
-        row = RoleGrant.get_or_none(RoleGrant.id == grant_id)
+        row = by_id(RoleGrant, grant_id)
         if row is None:
             return False
         values = {
@@ -169,7 +170,7 @@ def grant_to_team(actor: Actor, team: str, role: Role, domain: Domain | None, no
 def revoke_from_team(actor: Actor, role_team_id: int, now: datetime) -> bool:
     """Take a role from a team. Returns False when it is gone already."""
     with write():
-        row = RoleTeam.get_or_none(RoleTeam.id == role_team_id)
+        row = by_id(RoleTeam, role_team_id)
         if row is None:
             return False
         values = {"team": row.team, "role": row.role, "domain": row.domain.name if row.domain else None}
