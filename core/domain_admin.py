@@ -1,7 +1,7 @@
 """What an admin decides about a domain: that it is served, by which rules, with which admins and names."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -111,8 +111,15 @@ def new_name(typed: str, settings: Settings) -> str:
     return name
 
 
-def add(actor: Actor, name: str, wanted: Wanted, admins: Iterable[Identity], now: datetime) -> Domain:
-    """Add a domain with all that belongs to it, or nothing.
+def add(
+    actor: Actor,
+    name: str,
+    wanted: Wanted,
+    admins: Iterable[Identity],
+    now: datetime,
+    configured: Sequence[str] = (),
+) -> Domain:
+    """Add a domain with all that belongs to it, or nothing. configured: the setting `ADMINS`.
 
     It gives out no names before one of its admins, or of the project's, has a mailbox that takes mail.
     Raises DomainProblem.
@@ -134,7 +141,7 @@ def add(actor: Actor, name: str, wanted: Wanted, admins: Iterable[Identity], now
             _reserve(actor, domain, wanted.reserved, now)
             for identity in admins:
                 grant(actor, identity.issuer, identity.subject, Role.DOMAIN_ADMIN, domain, now)
-            look_for_admin(actor, domain, now)
+            look_for_admin(actor, domain, now, configured)
     except DomainExists:
         raise DomainProblem(N_("%(domain)s is there already."), domain=name) from None
     except (AddressError, RoleProblem) as error:
