@@ -20,8 +20,8 @@ class Measured:
     p99: float
 
 
-def ask(port: int, headers: Sequence[str], clients: int, seconds: float) -> Measured:
-    """Ask for /home for so long.
+def ask(port: int, headers: Sequence[str], clients: int, seconds: float, path: str = "/home") -> Measured:
+    """Ask for a page for so long.
 
     headers: one for each visitor, such as `Cookie: x`; they take turns. clients: how many pages are
     asked for at once. Raises RuntimeError when an answer is anything but 200.
@@ -31,7 +31,8 @@ def ask(port: int, headers: Sequence[str], clients: int, seconds: float) -> Meas
     problems: list[str] = []
     end = time.perf_counter() + seconds
     threads = [
-        threading.Thread(target=_one_client, args=(port, turns, end, times, problems)) for _ in range(clients)
+        threading.Thread(target=_one_client, args=(port, path, turns, end, times, problems))
+        for _ in range(clients)
     ]
     began = time.perf_counter()
     for thread in threads:
@@ -40,20 +41,20 @@ def ask(port: int, headers: Sequence[str], clients: int, seconds: float) -> Meas
         thread.join()
     took = time.perf_counter() - began
     if problems or not times:
-        raise RuntimeError(f"port {port}: {problems[:1] or 'no answer'}")
+        raise RuntimeError(f"port {port}, {path}: {problems[:1] or 'no answer'}")
     times.sort()
     percentile = {p: times[min(len(times) * p // 100, len(times) - 1)] * 1000 for p in (50, 95, 99)}
     return Measured(len(times) / took, percentile[50], percentile[95], percentile[99])
 
 
 def _one_client(
-    port: int, turns: "itertools.cycle[str]", end: float, times: list[float], problems: list[str]
+    port: int, path: str, turns: "itertools.cycle[str]", end: float, times: list[float], problems: list[str]
 ) -> None:
     connection = Connection(port)
     try:
         while time.perf_counter() < end:
             began = time.perf_counter()
-            status, _ = connection.get("/home", next(turns))
+            status, _ = connection.get(path, next(turns))
             times.append(time.perf_counter() - began)
             if status != 200:
                 problems.append(f"status {status}")
