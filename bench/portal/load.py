@@ -4,7 +4,7 @@ import itertools
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 
@@ -20,13 +20,20 @@ class Measured:
     p99: float
 
 
-def ask(port: int, headers: Sequence[str], clients: int, seconds: float, path: str = "/home") -> Measured:
-    """Ask for a page for so long.
+def ask(
+    port: int,
+    headers: Sequence[str],
+    clients: int,
+    seconds: float,
+    path: str = "/home",
+    most: int | None = None,
+) -> Measured:
+    """Ask for a page for so long, or so many times.
 
     headers: one for each visitor, such as `Cookie: x`; they take turns. clients: how many pages are
     asked for at once. Raises RuntimeError when an answer is anything but 200.
     """
-    turns = itertools.cycle(headers)
+    turns = itertools.islice(itertools.cycle(headers), most)
     times: list[float] = []
     problems: list[str] = []
     end = time.perf_counter() + seconds
@@ -48,13 +55,15 @@ def ask(port: int, headers: Sequence[str], clients: int, seconds: float, path: s
 
 
 def _one_client(
-    port: int, path: str, turns: "itertools.cycle[str]", end: float, times: list[float], problems: list[str]
+    port: int, path: str, turns: Iterator[str], end: float, times: list[float], problems: list[str]
 ) -> None:
     connection = Connection(port)
     try:
-        while time.perf_counter() < end:
+        for header in turns:
             began = time.perf_counter()
-            status, _ = connection.get(path, next(turns))
+            if began >= end:
+                return
+            status, _ = connection.get(path, header)
             times.append(time.perf_counter() - began)
             if status != 200:
                 problems.append(f"status {status}")
