@@ -12,7 +12,7 @@ from app.extensions import htmx, settings
 
 PAGES = frozenset(
     {"portal.home", "portal.address", "portal.kept", "portal.test_progress", "portal.verify"}
-    | {"public.front", "public.domain", "public.help_page", "public.privacy"}
+    | {"public.front", "public.domain", "public.help_page", "public.help_answer", "public.privacy"}
     | {"auth.again", "account.page", "account.export", "account.leave", "account.gone"}
     | {"waivers.page", "waivers.new"}
     | {"admin.overview", "admin.waivers", "admin.waiver", "admin.held", "admin.lookup"}

@@ -69,9 +69,9 @@ def held_teams_now(most: int | None = None) -> list[HeldTeam]:
 
 
 def held_accounts_now(most: int | None = None) -> list[HeldAccount]:
-    """Return the held changes of accounts, those of a person together; so many at most."""
+    """Return the held changes of accounts, the oldest first, those of a person together; so many at most."""
     held = AccountFact.select().where(AccountFact.held_at > EPOCH)
-    rows = list(held.order_by(AccountFact.person, AccountFact.id).limit(most))
+    rows = list(held.order_by(AccountFact.held_at, AccountFact.person, AccountFact.id).limit(most))
     people = {
         person.id: person for person in Person.select().where(Person.id.in_([r.person_id for r in rows]))
     }

@@ -18,7 +18,7 @@ ENTRY = "/audit/<int(max=2147483647):entry_id>"
 def audit() -> Page:
     """List entries, found by the filters in the address; without what was personal in them."""
     fields = request.args
-    number = fields.get("number", None, int)
+    number, typed = fields.get("number", None, int), fields.get("number", "").strip()
     wanted = EntryFilter(
         verb=fields.get("verb", "").strip(),
         actor=fields.get("actor", "").strip(),
@@ -33,6 +33,8 @@ def audit() -> Page:
         found=found,
         newest=newest,
         wanted=wanted,
+        number=typed,
+        half=bool(wanted.subject or typed) and not (wanted.subject and wanted.number),
         names=actor_names({entry.actor for entry in found.rows}),
         subjects_of=subjects_of,
         head=head(),

@@ -35,7 +35,7 @@ HELP = {
     "who-reads": _("Who can read my mail?"),
     "delete": _("How do I delete everything?"),
 }
-"""The questions of the help page; each answer is a file in templates/public/help/."""
+"""The questions of the help; each answer is a page, and a file in templates/public/help/."""
 
 blueprint = Blueprint("public", __name__)
 
@@ -74,7 +74,15 @@ def domain(name: str) -> Response | str:
 
 @blueprint.get("/help")
 def help_page() -> str:
-    """Answer the questions that contributors ask."""
+    """List the questions that contributors ask."""
+    return render_template("public/help.html", questions=HELP, names=names())
+
+
+@blueprint.get("/help/<slug>")
+def help_answer(slug: str) -> str:
+    """Answer one of them."""
+    if slug not in HELP:
+        abort(404)
     facts = {
         "grace_days": sorted({served.grace_days for served in served_domains()}),
         "later_days": LATER_LASTS.days,
@@ -83,7 +91,7 @@ def help_page() -> str:
         "proof_hours": int(PROOF_LASTS.total_seconds() // 3600),
         "session_days": SESSION_LASTS.days,
     }
-    return render_template("public/help.html", questions=HELP, names=names(), **facts)
+    return render_template("public/help_answer.html", slug=slug, questions=HELP, names=names(), **facts)
 
 
 @blueprint.get("/privacy")

@@ -160,6 +160,19 @@ def test_the_whole_record_comes_as_a_file_without_what_is_personal(admin: Client
     assert "private-word" not in answer.html
 
 
+@pytest.mark.parametrize("htmx", [False, True], ids=["page", "htmx"])
+@pytest.mark.parametrize("query", ["subject=alias", "number=7", "subject=alias&number=seven", "number=-1"])
+def test_half_of_a_filter_is_not_taken_for_a_whole_one(
+    portal: Portal, admin: Client, query: str, htmx: bool
+) -> None:
+    half = admin.get(f"/admin/audit?{query}", on="/admin/audit" if htmx else "")
+
+    assert "count together" in half.page.one("p", role="alert").text
+    assert htmx or faults_of(half.page) == []
+    assert admin.get("/admin/audit?subject=alias&number=7").page.all(role="alert") == []
+    assert admin.get("/admin/audit?verb=noted").page.all(role="alert") == []
+
+
 @pytest.mark.parametrize("path", ["/admin/audit/999999", "/admin/audit/0", "/admin/audit/99999999999"])
 def test_an_entry_that_is_not_there_is_not_found(portal: Portal, admin: Client, path: str) -> None:
     assert admin.get(path).status == 404

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from app.public.routes import HELP
 from core.database import utc_now
 from core.models import Alias, Person, Recipient
 from core.routing import Entitlement, Switch
@@ -66,7 +67,9 @@ def test_the_footer_changes_the_language_without_an_account(client: Client) -> N
     assert language_of(client.get("/", Accept_Language="ja")) == "en"
 
 
-@pytest.mark.parametrize("path", ["/", "/help", "/privacy", "/d/ubuntu.com", "/login?next=/home", "/nowhere"])
+@pytest.mark.parametrize(
+    "path", ["/", "/help", "/help/spam", "/privacy", "/d/ubuntu.com", "/login?next=/home", "/nowhere"]
+)
 def test_every_page_offers_the_other_language(client: Client, path: str) -> None:
     page = client.get(path).page
     form = page.one("form", action="/language")
@@ -252,6 +255,13 @@ def test_no_page_has_english_left_for_a_visitor(portal: Portal, japanese: Owner,
     assert found == {}
 
 
+def test_no_answer_of_the_help_has_english_left(portal: Portal, client: Client) -> None:
+    client.http.headers["Accept-Language"] = "ja"
+    pages = {slug: client.get(f"/help/{slug}").page for slug in HELP}
+
+    assert {slug: english_in(page) for slug, page in pages.items() if english_in(page)} == {}
+
+
 WRONG = {
     "/recipients": [
         {"recipient": text}
@@ -348,6 +358,6 @@ def test_no_kind_of_person_meets_english(client: Client, name: str) -> None:
 
 def test_the_walk_sees_english(client: Client) -> None:
     """What the tests above look for is there in English."""
-    page = client.get("/help").page
+    page = client.get("/help/lost-mailbox").page
 
-    assert {"mailbox", "sender", "Help"} <= english_in(page)
+    assert {"mailbox", "senders", "Help"} <= english_in(page)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from core.models import Alias, AuditEntry, Person
+from core.models import Alias, AuditEntry, AuditSubject, Person
 from core.reserved import WORDS
 from tests.app.admins import Admin
 from tests.app.owner import Owner
@@ -61,6 +61,7 @@ def test_no_page_of_the_admins_has_english_left(
     own["alias"] = Alias.get(Alias.person == owner.person).id
     names = names_there()
     names |= {entry.verb for entry in AuditEntry.select(AuditEntry.verb).distinct()}
+    names |= {subject.name for subject in AuditSubject.select(AuditSubject.name).distinct()}
     found = {}
     for path in (each.format(**own) for each in PAGES):
         answer = admin.client.get(path, on="/admin" if htmx else "")

@@ -38,6 +38,7 @@ def addresses(portal: Portal, owner: Owner, method: str) -> dict[str, str]:
         "waiver_id": ask_for_a_waiver(owner),
         "name": "ubuntu.com",
         "filename": "built/app.css",
+        "slug": "leave",
         "run_id": "x",
         "domain_id": owner.alias.domain_id,
         **dict.fromkeys(OF_ADMINS, 1),
@@ -48,6 +49,7 @@ def addresses(portal: Portal, owner: Owner, method: str) -> dict[str, str]:
         "token": "x",
         "name": "x",
         "filename": "x",
+        "slug": "x",
         "run_id": "y",
     }
     odd |= {"domain_id": 2**31 - 1, **dict.fromkeys(OF_ADMINS, 0)}

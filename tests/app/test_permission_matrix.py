@@ -83,6 +83,7 @@ ROUTES = {
     "GET public.front": ALL,
     "GET public.domain": ALL,
     "GET public.help_page": ALL,
+    "GET public.help_answer": ALL,
     "GET public.privacy": ALL,
     "GET public.theme_file": may(),
     "POST public.choose_language": ALL,
@@ -297,6 +298,7 @@ def _arrange() -> tuple[dict[str, Person], Person, dict[str, object]]:
             "token": "none",
             "run_id": "none",
             "filename": "built/app.css",
+            "slug": "leave",
         },
     )
 

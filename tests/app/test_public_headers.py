@@ -13,6 +13,7 @@ ANSWERS = [
     "/",
     "/d/ubuntu.com",
     "/help",
+    "/help/spam",
     "/privacy",
     "/home",
     "/nowhere",

@@ -23,7 +23,7 @@ from tests.support.portal import Portal
 from tests.support.webclient import Client
 
 UBUNTU = ["ubuntu.com", "kubuntu.org", "lubuntu.me", "edubuntu.org", "ubuntustudio.com", "ubuntu.net"]
-PUBLIC = ["/", "/d/ubuntu.com", "/help", "/privacy"]
+PUBLIC = ["/", "/d/ubuntu.com", "/help", "/help/leave", "/privacy"]
 
 OpenSite = Callable[..., FlaskClient]
 
@@ -187,25 +187,30 @@ def test_no_domain_no_page(each_portal: Portal, client: Client, name: str) -> No
     assert client.get(f"/d/{name}").status == 404
 
 
-def test_each_question_has_its_place_and_its_answer(portal: Portal, client: Client) -> None:
-    page = client.get("/help").page
-
-    contents = page.one("ul", class_="contents")
-    assert [one["href"] for one in contents.all("a")] == [f"#{slug}" for slug in (*HELP, "contact")]
+def test_each_question_has_its_page_and_its_answer(portal: Portal, client: Client) -> None:
+    contents = client.get("/help").page.one("ul", class_="contents")
+    assert [one["href"] for one in contents.all("a")] == [f"/help/{slug}" for slug in HELP]
     assert len(HELP) == 10
     for slug in HELP:
-        section = page.one("section", id=slug)
-        assert len(section.text) > len(section.one("h2").text) + 80, slug
+        page = client.get(f"/help/{slug}").page
+        assert page.one("h1").text == contents.one("a", href=f"/help/{slug}").text
+        assert len(page.one("div", class_="question").text) > 80, slug
+        assert page.one("main").one("a", href="/help").text == "All questions"
+        assert page.one("section", id="contact").all("a"), slug
+
+
+@pytest.mark.parametrize("slug", ["nothing", "spam.html", "%2e%2e%2fhelp", "a" * 300])
+def test_no_question_no_answer(portal: Portal, client: Client, slug: str) -> None:
+    assert client.get(f"/help/{slug}").status == 404
 
 
 def test_the_answer_on_deleting_leads_to_where_it_is_done(portal: Portal, client: Client) -> None:
-    assert client.get("/help").page.one("section", id="delete").one("a", href="/account").text == "My data"
+    assert client.get("/help/delete").page.one("main").one("a", href="/account").text == "My data"
 
 
 def test_the_periods_are_those_that_the_rules_keep_to(portal: Portal, client: Client) -> None:
-    page = client.get("/help").page
+    said = {slug: client.get(f"/help/{slug}").page.one("main").text for slug in HELP}
 
-    said = {one["id"]: one.text for one in page.all("section")}
     assert f"within {PROOF_LASTS.total_seconds() / 3600:.0f} hours" in said["change"]
     assert f"up to {LATER_LASTS.days} days" in said["lost-mailbox"]
     assert f"up to {MAX_RECIPIENTS} mailboxes" in said["second"]
@@ -217,7 +222,7 @@ def test_where_domains_differ_the_help_says_the_range(open_site: OpenSite) -> No
     with connection():
         Domain.update(grace_days=14).where(Domain.name == "ubuntu.net").execute()
 
-    assert "14 to 90 days" in page_at(site, "/help").one("section", id="leave").text
+    assert "14 to 90 days" in page_at(site, "/help/leave").one("main").text
 
 
 @pytest.mark.parametrize(
@@ -226,7 +231,7 @@ def test_where_domains_differ_the_help_says_the_range(open_site: OpenSite) -> No
 def test_what_is_said_of_spam_is_what_the_relay_does(
     open_site: OpenSite, mode: str, refuses: bool, marks: bool
 ) -> None:
-    text = page_at(open_site(mail_authentication=mode), "/help").one("section", id="spam").text
+    text = page_at(open_site(mail_authentication=mode), "/help/spam").one("main").text
 
     assert ("is refused here already" in text) is refuses
     assert ("Authentication-Results of mx.waypost.example" in text) is marks

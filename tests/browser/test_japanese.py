@@ -18,6 +18,7 @@ PUBLIC = {
     "front": "/",
     "domain": "/d/ubuntu.com",
     "help": "/help",
+    "help-answer": "/help/lost-mailbox",
     "privacy": "/privacy",
     "sign-in": "/login",
     "error": "/nowhere",

@@ -34,6 +34,7 @@ PAGES = {
     "front": "/",
     "domain": "/d/kubuntu.org",
     "help": "/help",
+    "help-answer": "/help/lost-mailbox",
     "privacy": "/privacy",
     "not-found": "/nowhere",
     "wrong-method": "/logout",
@@ -185,7 +186,7 @@ def tab_stops(page: Page, most: int) -> Iterator[str]:
         yield page.evaluate("document.activeElement.innerText.trim()")
 
 
-@pytest.mark.parametrize("path", ["/", "/d/kubuntu.org", "/help", "/privacy"])
+@pytest.mark.parametrize("path", ["/", "/d/kubuntu.org", "/help", "/help/leave", "/privacy"])
 def test_the_keyboard_reaches_everything_in_the_order_of_the_page(
     stack: Stack, open_page: OpenPage, path: str
 ) -> None:
