@@ -193,10 +193,10 @@ def _own_text(part: Element | str) -> str:
 def english_in(page: Element, *names: str) -> set[str]:
     """Return the Latin words of a page that are no names, addresses or codes. names: of people and teams."""
     found = set()
+    longest_first = sorted(map(re.escape, filter(None, names)), key=len, reverse=True)
+    name = re.compile(rf"(?<![\w-])(?:{'|'.join(longest_first) or '(?!)'})(?![\w-])")
     for text in words_of(page):
-        rest = re.sub(r"\w+://\S+", " ", text)
-        for name in sorted(filter(None, names), key=len, reverse=True):
-            rest = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", " ", rest)
+        rest = name.sub(" ", re.sub(r"\w+://\S+", " ", text))
         rest = CODE.sub(" ", rest)
         found |= {word for word in re.findall(r"[A-Za-z/][A-Za-z/-]+", rest) if word not in NAMES}
     return found
