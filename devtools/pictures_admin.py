@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from devtools.camera import Camera, Stage, register
-from devtools.hard_cases import LONGEST_DOMAIN, LONGEST_LOCAL_PART, change_rows
+from devtools.hard_cases import LONGEST_DOMAIN, change_rows
 from devtools.pictures_portal import someone
 from devtools.stack import Stack
 
@@ -66,7 +66,7 @@ def fill(stack: Stack) -> None:
         f"{problem} (2, 'deliver', '{'x' * 190}', '{'status 503 ' * 15}', {now})",
         notice,
         alike,
-        f"{kept} ('cabinet'), ('{LONGEST_LOCAL_PART}')",
+        f"{kept} ('cabinet'), ('{'z' * 64}')",
     ):
         change_rows(stack, (sql, ()))
 
