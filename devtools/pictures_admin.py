@@ -154,6 +154,7 @@ def names(camera: Camera) -> None:
     camera.refused("/role-addresses")
     camera.state("admin-role-addresses-refused", "A role address for nobody")
     camera.fill(owners="rosa\nwanda")
+    camera.page.locator("#on").select_option("ubuntu.com")
     camera.press("/role-addresses")
     camera.page.wait_for_url("**/role-addresses/*")
     camera.shoot("admin-role-address", "A role address and who stands behind it", hard=True)

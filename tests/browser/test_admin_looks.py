@@ -74,7 +74,11 @@ def test_what_is_typed_wrong_is_refused_in_sight(
 ) -> None:
     complaints.expected |= {409, 422}
     page = open_page(reduced_motion="reduce")
-    name = boss(page)
+    name = newcomer("ubuntumembers")
+    job.sign_in(page, stack, name)
+    job.claim(page, f"{name}@ubuntu.com")
+    page.get_by_role("button", name="Sign out").click()
+    boss(page)
     page.goto(f"{stack.portal_url}/admin/domains")
     page.get_by_role("link", name="ubuntu.net").click()
     refuse(page, "/remove", "#typed-name")
@@ -88,6 +92,7 @@ def test_what_is_typed_wrong_is_refused_in_sight(
     found += look_at(page, "admin-domain-rules-refused")
     page.goto(f"{stack.portal_url}/admin/role-addresses")
     page.get_by_label("Name, before the @").fill(f"team.of.{name}")
+    page.get_by_label("Domain").select_option("ubuntu.com")
     page.get_by_label("Its owners").fill(name)
     page.get_by_role("button", name="Make it").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text(f"team.of.{name}")
