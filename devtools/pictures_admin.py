@@ -228,7 +228,7 @@ def record(camera: Camera) -> None:
     boss(camera)
     camera.shoot("admin-lookup", "Address lookup", "/admin/lookup")
     camera.state(
-        "admin-lookup-found", "Its answer", "/admin/lookup?address=wanda%2Blist@ubuntu.com", hard=True
+        "admin-lookup-found", "Its answer", "/admin/lookup?address=rosa%2Blist@ubuntu.com", hard=True
     )
     camera.state("admin-lookup-none", "Nobody has it", "/admin/lookup?address=nobody@ubuntu.com")
     camera.state("admin-lookup-refused", "Not an address", "/admin/lookup?address=nonsense")

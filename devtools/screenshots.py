@@ -6,23 +6,24 @@ is hard to lay out: an error, the longest names, forty domains. README.md beside
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from devtools.camera import CHROMIUM, ENGLISH, FLAGS, JAPANESE, QUALITY, TALLEST, Album, Camera
+from devtools.camera import CHROMIUM, ENGLISH, FLAGS, JAPANESE, QUALITY, SCALE, TALLEST, Album, Camera
 from devtools.pictures_admin import ADMIN_FIRST, ADMIN_STAGES, many
 from devtools.pictures_portal import PORTAL_STAGES, extremes
 from devtools.stack import ROOT, Stack
 
 ABOUT = f"""# What every page looks like
 
-`script/screenshots` makes these pictures and this page anew. Each page is shown on a desktop (1040 px wide,
-made smaller), on a phone (390 px), in the dark, and in Japanese on both. Its further states repeat most of it
-and are shown on a desktop and on a phone, in English and in Japanese; what is hard to lay out, at 320 px too.
-The pictures end at {TALLEST} px and are WebP at {QUALITY} %, to keep the folder small. Dark pages at 320 px
-are looked at by `tests/browser/test_looks.py`.
+`script/screenshots` makes these pictures and this page anew. Each page is shown on a desktop (1040 px wide),
+on a phone (390 px), in the dark, and in Japanese on both; what is hard to lay out, at 320 px too. The further
+states of a page repeat most of it and are shown on a phone only, in English and in Japanese. To keep the
+folder small the pictures are {SCALE:.0%} as large as the page, end at {TALLEST} px of it and are WebP at
+{QUALITY} %. Dark pages at 320 px are looked at by `tests/browser/test_looks.py`.
 """
 
 
@@ -43,8 +44,18 @@ STAGES = (*ADMIN_FIRST, *PORTAL_STAGES, *ADMIN_STAGES, ("Extremes", extremes), (
 """In the order in which one may follow the other."""
 
 
+def has_japanese_letters() -> bool:
+    """Whether a font of this machine has them."""
+    found = subprocess.run(["fc-list", ":lang=ja"], capture_output=True, check=False)
+    return bool(found.stdout.strip())
+
+
 def main() -> None:
     """Make all pictures, in the place of those that are there."""
+    if not has_japanese_letters():
+        print(
+            "No font here has Japanese letters: boxes stand for them. Debian: fonts-noto-cjk", file=sys.stderr
+        )
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
     for kind in ("*.png", "*.webp"):
