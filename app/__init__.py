@@ -28,9 +28,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     the process with a sentence.
     """
     if settings is None:
-        settings = runtime.start()
+        settings = runtime.start(keep_connections=True)
     else:
-        runtime.prepare(settings)
+        runtime.prepare(settings, keep_connections=True)
     theme = require_theme(settings.theme_dir)
     app = Flask(__name__)
     app.url_map.merge_slashes = False  # its redirects would take the Host header's word

@@ -16,6 +16,7 @@ from flask_babel import gettext as _
 from flask_limiter import Limiter, RateLimitExceeded
 from flask_login import current_user
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from app.errors import ErrorPage, error_page
@@ -48,6 +49,16 @@ def visitor() -> str | None:
             place = str(ipaddress.ip_network(wide, strict=False))
             return keyed_hash(derive_key(settings.secret_key, "visitors"), place)[:32]
     return None
+
+
+class SteadyLimiter(Limiter):
+    """Flask-Limiter with an answer for all requests that find the broker gone at the same time."""
+
+    def _check_request_limit(self, callable_name: str | None = None, in_middleware: bool = True) -> None:
+        try:
+            super()._check_request_limit(callable_name, in_middleware)
+        except RedisError:  # another one has found out meanwhile, and this process counts for itself now
+            super()._check_request_limit(callable_name, in_middleware)
 
 
 @dataclass(frozen=True)
@@ -138,7 +149,7 @@ FREE = frozenset(
 def init_app(app: Flask, chosen: Settings) -> None:
     """Put the limits on the endpoints; after all of them are registered."""
     logging.getLogger("flask-limiter").setLevel(logging.ERROR)  # which names the keys
-    limiter = Limiter(
+    limiter = SteadyLimiter(
         visitor,
         app=app,
         storage_uri=_storage(chosen.broker_url),

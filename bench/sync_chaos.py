@@ -49,6 +49,7 @@ WORKERS = 2
 TARGETS = [*(f"worker{number}" for number in range(WORKERS)), "broker", "database"]
 KILLED = 0.5  # chance of a kill after each sync; every target has its turn before one comes again
 PATIENCE = 180.0  # seconds until everything must have settled
+FORGOTTEN_AFTER = 20  # seconds in which whatever puts lost jobs back has looked several times
 FAULTS = [kind for kind in FaultKind if kind is not FaultKind.HANG]
 
 
@@ -186,12 +187,27 @@ class Run:
         return {name: ids for name, ids in found.items() if ids}
 
     def _forgotten(self) -> list[str]:
-        """Return the jobs that the broker keeps and that nothing will run or show any more."""
+        """Return the jobs that the broker keeps and that nothing will run or show any more.
+
+        A worker takes a job from its queue a moment before it notes that it runs: only what stays so counts.
+        """
+        end = time.monotonic() + FORGOTTEN_AFTER
+        forgotten = self._unlisted()
+        while forgotten and time.monotonic() < end:
+            time.sleep(0.5)
+            forgotten &= self._unlisted()
+        return sorted(forgotten)
+
+    def _unlisted(self) -> set[str]:
+        """Return the jobs that are in no list, each with its status."""
         with broker(self.settings) as connection:
             kept = [key.decode().split(":") for key in connection.scan_iter("rq:job:*", count=1000)]
+            status = {
+                parts[2]: connection.hget(":".join(parts), "status") for parts in kept if len(parts) == 3
+            }
             failed = [FailedJobRegistry(name, connection=connection).get_job_ids() for name in QUEUES]
-        known = {job for jobs in [*self._jobs().values(), *failed] for job in jobs}
-        return sorted({parts[2] for parts in kept if len(parts) == 3} - known)
+        known = {job for ids in [*self._jobs().values(), *failed] for job in ids}
+        return {f"{job}, {(status[job] or b'without status').decode()}" for job in status.keys() - known}
 
     def _wait_for_idle(self) -> None:
         end = time.monotonic() + 20

@@ -21,7 +21,7 @@ def audit() -> None:
 def verify(kept: str | None) -> None:
     """Check that no entry was changed, taken out, moved or cut off; exits 1 when one was."""
     try:
-        noted = Head.parse(kept) if kept else None
+        noted = Head.parse(kept) if kept is not None else None
     except ValueError as error:
         raise click.ClickException(f"{error}.") from None
     with connection():
@@ -45,6 +45,9 @@ def show_head() -> None:
 @click.option("--personal", is_flag=True, help="With what was personal: names, addresses, before and after.")
 def export(file: Path, personal: bool) -> None:
     """Write all entries to FILE, else to the standard output: a line of JSON each, the oldest first."""
-    with connection(), click.open_file(str(file), "w", encoding="utf-8") as out:
-        for line in all_entries(personal=personal):
-            out.write(line)
+    try:
+        with connection(), click.open_file(str(file), "w", encoding="utf-8") as out:
+            for line in all_entries(personal=personal):
+                out.write(line)
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be written: {error.strerror}.") from None

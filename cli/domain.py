@@ -5,12 +5,13 @@ from typing import Any
 
 import click
 
-from core.addresses import AddressError
+from core.addresses import AddressError, to_ascii_domain
 from core.audit import OPERATOR
 from core.database import connection, utc_now
 from core.dns_asking import Outcome
 from core.dns_look import report_on
 from core.dns_report import Finding, Level
+from core.domain_admin import DomainProblem, check_team, refuse_own_name
 from core.domain_proof import check_domain
 from core.domains import DomainExists, add_domain, find_domain, remove_domain, verification_record
 from core.models import Domain
@@ -65,8 +66,11 @@ def add(
 
 def _add_one(settings: Settings, name: str, teams: tuple[str, ...], rules: dict[str, Any]) -> None:
     try:
+        refuse_own_name(to_ascii_domain(name), settings)
+        for team in teams:
+            check_team(team)
         added = add_domain(OPERATOR, name, teams, utc_now(), **rules)
-    except AddressError as error:
+    except (AddressError, DomainProblem) as error:
         raise click.ClickException(f"{name}: {error}") from None
     except DomainExists:
         click.echo(f"{name} is there already.")
@@ -98,12 +102,11 @@ def verify(settings: Settings, names: tuple[str, ...], everything: bool) -> None
 def _chosen(names: tuple[str, ...], everything: bool) -> list[Domain]:
     if everything:
         return list(Domain.select().where(Domain.verified_at.is_null(), Domain.removed_at.is_null()))
-    named = Domain.select().where(Domain.name.in_([n.lower() for n in names]), Domain.removed_at.is_null())
-    rows = {row.name: row for row in named}
-    unknown = [name for name in names if name.lower() not in rows]
+    found = {name: find_domain(name) for name in names}
+    unknown = [name for name, row in found.items() if row is None]
     if unknown:
         raise click.ClickException(f"Not added yet: {', '.join(unknown)}. Use `waypost domain add` first.")
-    return list(rows.values())
+    return list({row.id: row for row in found.values() if row is not None}.values())
 
 
 def _why_not(settings: Settings, row: Domain, outcome: Outcome) -> str:

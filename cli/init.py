@@ -56,8 +56,11 @@ def init_command(
         settings = check_settings(values)
     except SettingsError as error:
         raise click.ClickException(f"Nothing was written.\n{error}") from None
-    _make_tables(settings)
-    _write(file, values)
+    try:
+        _make_tables(settings)
+        _write(file, values)
+    except OSError as error:
+        raise click.ClickException(f"{error.filename} cannot be written: {error.strerror}.") from None
     click.echo(f"The settings are in {file.absolute()}, readable by you alone. Keep a copy in a safe place.")
     click.echo(f"Start each process with {FILE_VARIABLE}={file.absolute()} in its environment.")
     _print_link(settings)

@@ -7,6 +7,8 @@ from core.audit import OPERATOR
 from core.database import connection, utc_now
 from core.directories import Deadline
 from core.directories.configured import make_directory
+from core.domain_admin import DomainProblem, check_team
+from core.domains import find_domain
 from core.models import Domain, Identity, Person, RoleGrant, RoleTeam
 from core.settings import Settings
 
@@ -83,6 +85,10 @@ def revoke(number: int, team: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def grant_team(team: str, domain_name: str | None, role: str, yes: bool) -> None:
     """Give a role to whoever is in TEAM of the directory; it counts once the team was read."""
+    try:
+        check_team(team)
+    except DomainProblem as error:
+        raise click.ClickException(str(error)) from None
     with connection():
         domain = _domain(domain_name) if domain_name else None
         chosen = roles.Role.DOMAIN_ADMIN if domain else roles.Role(role)
@@ -133,9 +139,9 @@ def _subject_of(settings: Settings, name: str) -> str:
 
 
 def _domain(name: str) -> Domain:
-    row = Domain.get_or_none(Domain.name == name.lower())
+    row = find_domain(name)
     if row is None:
-        raise click.ClickException(f"{name} is not added yet. Use `waypost domain add` first.")
+        raise click.ClickException(f"{name} is not served here. Use `waypost domain add` first.")
     return row
 
 

@@ -11,9 +11,12 @@ from typing import Any
 from peewee import BigIntegerField, Database, DatabaseError, DatabaseProxy, Expression, SqliteDatabase
 from playhouse.db_url import parse
 from playhouse.migrations import Runner
-from playhouse.postgres_ext import Psycopg3Database
+from playhouse.pool import PooledDatabase, PooledSqliteDatabase
+from playhouse.postgres_ext import PooledPsycopg3Database, Psycopg3Database
 
 BUSY_SECONDS = 5
+KEPT_SECONDS = 300
+"""So long a kept connection is used before a new one takes its place."""
 _TRIES = 5
 """How often a migration may find another process at it."""
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
@@ -51,19 +54,27 @@ def sqlite_path(url: str) -> str:
     return url.removeprefix("sqlite:///")
 
 
-def configure(url: str) -> Database:
+def configure(url: str, keep: bool = False) -> Database:
     """Say which database this process uses; opens no connection yet.
 
-    url: the setting DATABASE_URL. Returns the database.
+    url: the setting DATABASE_URL. keep: whether a connection that was closed is kept for the next one who
+    needs one, which spares a new one for each request; not for a process that forks later, since its children
+    would speak on the same ones. Returns the database.
     """
+    if isinstance(database.obj, PooledDatabase):
+        database.obj.close_idle()
+    chosen: Database
+    kept: dict[str, Any] = {"max_connections": 0, "stale_timeout": KEPT_SECONDS} if keep else {}
     if url.startswith("sqlite:///"):
-        pragmas = {"journal_mode": "wal", "foreign_keys": 1, "synchronous": "normal"}
-        chosen: Database = SqliteDatabase(sqlite_path(url), pragmas=pragmas, timeout=BUSY_SECONDS)
+        pragmas = {"busy_timeout": BUSY_SECONDS * 1000, "foreign_keys": 1, "synchronous": "normal"}
+        pragmas["journal_mode"] = "wal"
+        sqlite = PooledSqliteDatabase if keep else SqliteDatabase
+        chosen = sqlite(sqlite_path(url), pragmas=pragmas, check_same_thread=False, **kept)
     else:
-        options = parse(url, unquote_password=True, unquote_user=True)
+        options = kept | parse(url, unquote_password=True, unquote_user=True)
         limits = f"-c lock_timeout={BUSY_SECONDS}s"
-        name = options.pop("database")
-        chosen = Psycopg3Database(name, connect_timeout=BUSY_SECONDS, options=limits, **options)
+        postgres = PooledPsycopg3Database if keep else Psycopg3Database
+        chosen = postgres(options.pop("database"), connect_timeout=BUSY_SECONDS, options=limits, **options)
     database.initialize(chosen)
     return chosen
 

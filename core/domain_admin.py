@@ -1,7 +1,7 @@
 """What an admin decides about a domain: that it is served, by which rules, with which admins and names."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -67,8 +67,7 @@ def wanted_of(
     if not names:
         raise DomainProblem(N_("Name a team: without one nobody is entitled."))
     for team in names:
-        if not _TEAM.fullmatch(team):
-            raise DomainProblem(N_("%(team)s is no name of a team."), team=team[:40])
+        check_team(team)
     for name in kept:
         if not _LOCAL_PART.fullmatch(name):
             raise DomainProblem(N_("%(name)s cannot stand before the @."), name=name[:70])
@@ -81,21 +80,46 @@ def wanted_of(
     return Wanted(Rules(tuple(names), coc_required, automatic, int(grace), dmarc or None), tuple(kept))
 
 
+def check_team(name: str) -> None:
+    """Raise DomainProblem for what can be no name of a team."""
+    if not _TEAM.fullmatch(name):
+        raise DomainProblem(N_("%(team)s is no name of a team."), team=name[:40])
+
+
+def refuse_own_name(name: str, settings: Settings) -> None:
+    """Raise DomainProblem for a name on which nobody can have an address: Waypost itself has it.
+
+    name: in lower case and A-labels.
+    """
+    if name == urlsplit(settings.public_url).hostname:
+        raise DomainProblem(N_("This is the name of this portal."))
+    if name == settings.srs_domain:
+        raise DomainProblem(
+            N_("Bounces come back to this domain (SRS_DOMAIN), so nobody has addresses on it.")
+        )
+
+
 def new_name(typed: str, settings: Settings) -> str:
     """Return the one form of a domain that may be added. Raises DomainProblem."""
     try:
         name = to_ascii_domain(typed.strip())
     except AddressError:
         raise DomainProblem(N_("A domain looks like example.org.")) from None
-    if name == urlsplit(settings.public_url).hostname:
-        raise DomainProblem(N_("This is the name of this portal."))
+    refuse_own_name(name, settings)
     if Domain.select().where(Domain.name == name, Domain.removed_at.is_null()).exists():
         raise DomainProblem(N_("%(domain)s is there already."), domain=name)
     return name
 
 
-def add(actor: Actor, name: str, wanted: Wanted, admins: Iterable[Identity], now: datetime) -> Domain:
-    """Add a domain with all that belongs to it, or nothing.
+def add(
+    actor: Actor,
+    name: str,
+    wanted: Wanted,
+    admins: Iterable[Identity],
+    now: datetime,
+    configured: Sequence[str] = (),
+) -> Domain:
+    """Add a domain with all that belongs to it, or nothing. configured: the setting `ADMINS`.
 
     It gives out no names before one of its admins, or of the project's, has a mailbox that takes mail.
     Raises DomainProblem.
@@ -117,7 +141,7 @@ def add(actor: Actor, name: str, wanted: Wanted, admins: Iterable[Identity], now
             _reserve(actor, domain, wanted.reserved, now)
             for identity in admins:
                 grant(actor, identity.issuer, identity.subject, Role.DOMAIN_ADMIN, domain, now)
-            look_for_admin(actor, domain, now)
+            look_for_admin(actor, domain, now, configured)
     except DomainExists:
         raise DomainProblem(N_("%(domain)s is there already."), domain=name) from None
     except (AddressError, RoleProblem) as error:

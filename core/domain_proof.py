@@ -6,6 +6,7 @@ when an admin removes the domain. Safe to run twice at once and to kill at any l
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,7 +18,7 @@ from core.dns_asking import Asker, Outcome, Reply
 from core.domains import locked, mark_verified, resolver_of, verification_record
 from core.models import Domain
 from core.notices import tell_admins
-from core.roles import admin_recipients
+from core.roles import admin_recipients, admins_besides, first_recipient
 from core.settings import Settings
 
 LOOK_EVERY = timedelta(hours=23)
@@ -93,7 +94,7 @@ def check_domain(actor: Actor, domain: Domain, settings: Settings, now: datetime
     seen = look_for_record(
         domain, resolver_of(settings), settings.verification_prefix, settings.name_server_port
     )
-    take_look(actor, domain, seen.outcome, now)
+    take_look(actor, domain, seen.outcome, now, settings.admins)
     return seen
 
 
@@ -107,7 +108,7 @@ def check_domains(actor: Actor, settings: Settings, now: datetime) -> None:
                 domain, resolver_of(settings), settings.verification_prefix, settings.name_server_port
             ).outcome
             with connection():
-                take_look(actor, domain, outcome, now)
+                take_look(actor, domain, outcome, now, settings.admins)
 
 
 def _is_due(domain: Domain, now: datetime) -> bool:
@@ -115,8 +116,13 @@ def _is_due(domain: Domain, now: datetime) -> bool:
     return waits or domain.proof_looked_at is None or now - domain.proof_looked_at >= LOOK_EVERY
 
 
-def take_look(actor: Actor, domain: Domain, outcome: Outcome, now: datetime) -> None:
-    """Write down what a look has found, and do what follows for the names that the domain gives out."""
+def take_look(
+    actor: Actor, domain: Domain, outcome: Outcome, now: datetime, configured: Sequence[str] = ()
+) -> None:
+    """Write down what a look has found, and do what follows for the names that the domain gives out.
+
+    configured: the setting `ADMINS`.
+    """
     with write():
         row = locked((Domain.id == domain.id) & Domain.removed_at.is_null())
         if row is None:
@@ -127,22 +133,34 @@ def take_look(actor: Actor, domain: Domain, outcome: Outcome, now: datetime) -> 
         elif outcome is Outcome.ABSENT and row.verified_at is not None:
             _absent(actor, row, now)
         row.save()
-        look_for_admin(actor, row, now)
+        look_for_admin(actor, row, now, configured)
 
 
-def look_for_admin(actor: Actor, domain: Domain, now: datetime) -> None:
-    """Let a domain that waits for an admin give out names, if one can be reached now. In a transaction."""
+def look_for_admin(actor: Actor, domain: Domain, now: datetime, configured: Sequence[str] = ()) -> None:
+    """Let a domain that waits for an admin give out names, if one can be reached now. In a transaction.
+
+    configured: the setting `ADMINS`.
+    """
     if not domain.waits_for_admin:
         return
     waits = (Domain.id == domain.id) & (Domain.waits_for_admin == True)  # noqa: E712 -- SQL
-    if has_working_admin(domain) and Domain.update(waits_for_admin=False).where(waits).execute():
+    if (
+        has_working_admin(domain, now, configured)
+        and Domain.update(waits_for_admin=False).where(waits).execute()
+    ):
         domain.waits_for_admin = False
         _record(actor, "domain-has-admin", domain, now)
 
 
-def has_working_admin(domain: Domain) -> bool:
-    """Whether one of its admins, or the project's where it has none, has a mailbox that takes mail."""
-    return any(recipient.failing_since is None for recipient in admin_recipients(domain))
+def has_working_admin(domain: Domain, now: datetime, configured: Sequence[str] = ()) -> bool:
+    """Whether one of its admins, or the project's where it has none, has a mailbox that takes mail.
+
+    configured: the setting `ADMINS`.
+    """
+    if any(recipient.failing_since is None for recipient in admin_recipients(domain)):
+        return True
+    others = map(first_recipient, admins_besides(domain, configured, now))
+    return any(recipient is not None and recipient.failing_since is None for recipient in others)
 
 
 def gives_out_names(domain: Domain) -> bool:

@@ -1,14 +1,15 @@
 """What the brakes hold for an admin: what it is, who would lose what by it, and the admin's word."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from peewee import chunked
 
 from core.audit import Actor, record
-from core.database import utc_now, write
+from core.database import EPOCH, utc_now, write
 from core.eligibility import DomainRules, PersonFacts, settled
 from core.facts import Answer, Fact
 from core.models import AccountFact, Alias, Domain, Membership, Person, TeamReading, TeamSync
@@ -37,7 +38,10 @@ class HeldTeam:
     since: datetime
     why: str
     losses: tuple[Loss, ...]
-    """The members here whom it does not name; each would be asked about before anything is taken away."""
+    """The members here whom it does not name, or the first of them; each would be asked about before anything
+    is taken away."""
+    missing: int = 0
+    """How many these are in all."""
 
 
 @dataclass(frozen=True)
@@ -51,27 +55,23 @@ class HeldAccount:
     loss: Loss
 
 
-def held_teams_now() -> list[HeldTeam]:
-    """Return every team whose last reading is held or could not be read, by name."""
+def held_teams_now(most: int | None = None) -> list[HeldTeam]:
+    """Return every team whose last reading is held or could not be read, by name.
+
+    most: of so many members of each the loss is looked for; of all when it is None.
+    """
     last = {row.team: row for row in TeamReading.select().order_by(TeamReading.id)}
-    held = [
-        HeldTeam(row.team, row.id, row.read_at, str(row.held_because), _losses_of_team(row))
-        for row in last.values()
-        if row.held_because
-    ]
+    held = [_held_team(row, most) for row in last.values() if row.held_because]
     for unread in TeamSync.select().where(TeamSync.problem.is_null(False)):
         since = unread.problem_since or unread.began_at
         held.append(HeldTeam(unread.team, None, since, str(unread.problem), ()))
     return sorted(held, key=lambda one: one.team)
 
 
-def held_accounts_now() -> list[HeldAccount]:
-    """Return every held change of an account, those of a person together."""
-    rows = list(
-        AccountFact.select()
-        .where(AccountFact.held_at.is_null(False))
-        .order_by(AccountFact.person, AccountFact.id)
-    )
+def held_accounts_now(most: int | None = None) -> list[HeldAccount]:
+    """Return the held changes of accounts, those of a person together; so many at most."""
+    held = AccountFact.select().where(AccountFact.held_at > EPOCH)
+    rows = list(held.order_by(AccountFact.person, AccountFact.id).limit(most))
     people = {
         person.id: person for person in Person.select().where(Person.id.in_([r.person_id for r in rows]))
     }
@@ -90,19 +90,32 @@ def held_accounts_now() -> list[HeldAccount]:
     ]
 
 
-def _losses_of_team(reading: TeamReading) -> tuple[Loss, ...]:
+def _held_team(reading: TeamReading, most: int | None) -> HeldTeam:
     named = set(json.loads(reading.names))
     in_it = (Membership.team == reading.team) & (Membership.holds == True)  # noqa: E712 -- SQL
-    members = Person.select().join(Membership).where(in_it)
-    missing = [person for person in members.order_by(Person.id) if person.launchpad_name not in named]
+    members = Person.select(Person.id, Person.launchpad_name).join(Membership).where(in_it)
+    rows: Any = members.order_by(Person.id).tuples()
+    missing = [row[0] for row in rows if row[1] not in named]
+    losses = _losses_of_team(reading, missing[:most])
+    return HeldTeam(
+        reading.team, reading.id, reading.read_at, str(reading.held_because), losses, len(missing)
+    )
+
+
+def _losses_of_team(reading: TeamReading, missing: Sequence[int]) -> tuple[Loss, ...]:
+    people = [
+        person
+        for some in chunked(missing, CHUNK)
+        for person in Person.select().where(Person.id.in_(some)).order_by(Person.id)
+    ]
 
     def without(facts: PersonFacts) -> PersonFacts:
         teams = dict(facts.memberships or {})
         teams[reading.team] = _gone(teams[reading.team])
         return replace(facts, memberships=teams)
 
-    lost = _lost(missing, without)
-    return tuple(Loss(person, lost.get(person.id, ())) for person in missing)
+    lost = _lost(people, without)
+    return tuple(Loss(person, lost.get(person.id, ())) for person in people)
 
 
 def _unless_held(fact: Fact | None) -> Fact | None:

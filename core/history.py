@@ -4,6 +4,8 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from core.models import Alias, AliasRecipient, AuditEntry, AuditSubject, AuditValue, Person
@@ -46,9 +48,10 @@ def history_of_person(person: Person, most: int = MOST) -> Sequence[Change]:
     return _changes((AuditSubject.name == "person") & (AuditSubject.row_id == person.id), most)
 
 
-def history_of_aliases(alias_ids: Collection[int], most: int = MOST) -> Sequence[Change]:
-    """Return the newest changes of some aliases, newest first."""
-    return _changes((AuditSubject.name == "alias") & AuditSubject.row_id.in_(list(alias_ids)), most)
+def history_of_rows(ids: Mapping[str, Collection[int]], most: int = MOST) -> Sequence[Change]:
+    """Return the newest changes of some rows, newest first. ids: by the names of their tables."""
+    each = ((AuditSubject.name == name) & AuditSubject.row_id.in_(list(some)) for name, some in ids.items())
+    return _changes(reduce(or_, each), most)
 
 
 def _changes(about: Any, most: int) -> Sequence[Change]:

@@ -429,7 +429,7 @@ class AccountFact(Table):
     since = UtcDateTimeField()
     read_at = UtcDateTimeField()
     first_no_at = UtcDateTimeField(null=True)
-    held_at = UtcDateTimeField(null=True)
+    held_at = UtcDateTimeField(index=True, null=True)
     """When a second *no* came while too many turned at once: an admin decides."""
     turned_at = UtcDateTimeField(null=True)
     """When it turned from *yes* to *no*; None while it holds and when it never did."""

@@ -131,7 +131,7 @@ def overview_of(person: Person, now: datetime, record_secret: str | None = None)
     standings = standings_of(person, now)
     names = {standing.domain.id: standing.domain.name for standing in standings}
     problems = dict(_problems(person, local_part, names, record_secret))
-    beside = _kept_or_shared(person)
+    beside = list(_KEPT_OR_SHARED(person=person.id))
     offers = offers_for(person, now, [alias for alias in beside if not alias.shared])
     kept = {offer.alias.domain_id for offer in offers if offer.alias.local_part == local_part}
     problems |= {domain: ClaimProblem.KEPT for domain in kept if problems.get(domain) is ClaimProblem.TAKEN}
@@ -155,11 +155,14 @@ def overview_of(person: Person, now: datetime, record_secret: str | None = None)
     )
 
 
-def _kept_or_shared(person: Person) -> list[Alias]:
-    """Load what is kept for a person, and what they own with others, in one query."""
-    ids = ids_kept_for(person) | ids_owned_by(person)
+def _all_kept_or_shared(value: Slots) -> Any:
+    """Ask for what is kept for a person, and for what they own with others, in one query."""
+    ids = ids_kept_for(value("person")) | ids_owned_by(value("person"))
     query = Alias.select(Alias, Domain).join(Domain).where(Alias.id.in_(ids), Domain.removed_at.is_null())
-    return list(query.where(Alias.switch != Switch.GIVEN_UP).order_by(Alias.id))
+    return query.where(Alias.switch != Switch.GIVEN_UP).order_by(Alias.id)
+
+
+_KEPT_OR_SHARED = Prepared(_all_kept_or_shared)
 
 
 def _has_proven_one(person: Person, views: Sequence[AliasView]) -> bool:

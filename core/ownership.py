@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from core.database import database
-from core.models import Alias, AliasRecipient, Person, Recipient, by_id
+from core.models import MOST_ID, Alias, AliasRecipient, Person, Recipient, by_id
 from core.prepared import Prepared, Slots
 from core.routing import Switch
 
@@ -16,8 +16,10 @@ class NotYours(LookupError):
 def lock_person(person_id: int) -> Person:
     """Load a person and let nobody else change their aliases until the transaction ends.
 
-    Raises NotYours when they were erased meanwhile.
+    Raises NotYours when they were erased meanwhile, and for a number that nobody can have.
     """
+    if not 0 < person_id < MOST_ID:
+        raise NotYours("nobody can have this number")
     query = Person.select().where(Person.id == person_id)
     if database.obj.for_update:  # SQLite's write transaction has the whole database already
         query = query.for_update()
@@ -37,7 +39,7 @@ _LOCKED = Prepared(_people_to_lock)
 
 def lock_people(person_ids: Iterable[int]) -> list[Person]:
     """Load those of several people that are still there and lock them as `lock_person` does, in one order."""
-    return list(_LOCKED(ids=sorted(person_ids)))
+    return list(_LOCKED(ids=sorted(one for one in person_ids if 0 < one < MOST_ID)))
 
 
 def own_alias(person: Person, alias_id: int) -> Alias:

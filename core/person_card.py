@@ -7,7 +7,7 @@ from datetime import datetime
 from core.audit import Actor, record
 from core.database import write
 from core.eligibility import PersonFacts
-from core.history import Change, history_of_aliases, history_of_person
+from core.history import Change, history_of_person, history_of_rows
 from core.models import Identity, Person, Recipient, Waiver
 from core.overview import AliasView, alias_views
 from core.person_search import has_address_on
@@ -57,7 +57,7 @@ def person_card(person: Person, domains: frozenset[int] | None, now: datetime) -
         _recipients(person, views, domains),
         requests,
         len(sessions_of(person, now)),
-        history_of_person(person) if domains is None else history_of_aliases(seen),
+        history_of_person(person) if domains is None else history_of_rows({"alias": seen}),
     )
 
 

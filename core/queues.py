@@ -107,7 +107,9 @@ def enqueue(settings: Settings, job: Job, *args: int | str) -> bool:
         with broker(settings) as connection:
             queue = Queue(_QUEUE_OF[job], connection=connection, serializer=JSONSerializer)
             old = queue.fetch_job(name)
-            if old is not None and not _is_at_it(old):
+            if old is None:
+                drop_remains(connection, RqJob.key_for(name))
+            elif not _is_at_it(old):
                 _forget(old)
             queue.enqueue(job.value, *args, **_OPTIONS, job_id=name, unique=True)
     except DuplicateJobError:
@@ -124,6 +126,22 @@ def _is_at_it(job: RqJob) -> bool:
         return job.get_status() in (JobStatus.QUEUED, JobStatus.STARTED)
     except InvalidJobOperation:
         return False
+
+
+def drop_remains(connection: redis.Redis, key: str | bytes) -> None:
+    """Delete what is under a job's key when it is no job, but in the way of the next one of its id.
+
+    RQ writes a sign of life without a look at whether the job is still there. An orphaned job that was done
+    by another worker leaves a key with that alone.
+    """
+
+    def drop(pipeline: Any) -> None:
+        is_job = pipeline.hexists(key, "origin")
+        pipeline.multi()
+        if not is_job:
+            pipeline.delete(key)
+
+    connection.transaction(drop, key)
 
 
 def _forget(job: RqJob) -> None:

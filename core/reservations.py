@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from peewee import fn
+from peewee import Value, fn
 
 from core.audit import Actor, record
 from core.database import connection, database, write
@@ -143,7 +143,7 @@ def kept_for(person: Person) -> list[Alias]:
     return list(query.where(Alias.id.in_(ids_kept_for(person))).order_by(Alias.id))
 
 
-def ids_kept_for(person: Person) -> Any:
+def ids_kept_for(person: Person | Value) -> Any:
     """Select the ids of the addresses that a person's identities may ask for."""
     kept = Alias.alias()
     same = (kept.reserved_issuer == Identity.issuer) & (kept.reserved_subject == Identity.subject)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from peewee import IntegrityError, fn
+from peewee import IntegrityError, Value, fn
 
 from core.addresses import is_claimable_local_part
 from core.alias_recipients import arrange, attach, is_deliverable, mark_reachable, rows_of
@@ -72,7 +72,7 @@ def owners_of(alias: Alias) -> list[OwnerView]:
     return found
 
 
-def ids_owned_by(person: Person) -> Any:
+def ids_owned_by(person: Person | Value) -> Any:
     """Select the ids of the role addresses that a person owns with others."""
     return AliasOwner.select(AliasOwner.alias).where(AliasOwner.person == person)
 

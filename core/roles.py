@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from peewee import JOIN, fn
 
@@ -19,6 +20,7 @@ from core.models import (
     Recipient,
     RoleGrant,
     RoleTeam,
+    by_id,
 )
 from core.routing import Switch
 from core.translation import N_, ToldError
@@ -75,9 +77,7 @@ def authority_of(person: Person, configured: Sequence[str], now: datetime) -> Au
     same = (RoleGrant.issuer == Identity.issuer) & (RoleGrant.subject == Identity.subject)
     granted = RoleGrant.select().join(Identity, on=same).where(Identity.person == person)
     by_team = RoleTeam.select().join(Membership, on=Membership.team == RoleTeam.team)
-    is_member = (Membership.holds == True) & Membership.first_no_at.is_null()  # noqa: E712 -- SQL
-    lately = Membership.read_at >= now - TEAM_READ_WITHIN
-    rows = [*granted, *by_team.where(Membership.person == person, is_member, lately)]
+    rows = [*granted, *by_team.where(Membership.person == person, _is_member(now))]
     found = {(row.role, row.domain_id) for row in rows}
     found |= _configured(configured, person) if configured else set()
     if any(domain is not None for _, domain in found):
@@ -87,6 +87,12 @@ def authority_of(person: Person, configured: Sequence[str], now: datetime) -> Au
         frozenset(Role(role) for role, _ in found),
         frozenset(domain for role, domain in found if role == Role.DOMAIN_ADMIN and domain is not None),
     )
+
+
+def _is_member(now: datetime) -> Any:
+    """Return the condition that a membership is good enough for the team's role."""
+    said = (Membership.holds == True) & Membership.first_no_at.is_null()  # noqa: E712 -- SQL
+    return said & (Membership.read_at >= now - TEAM_READ_WITHIN)
 
 
 def _configured(lines: Sequence[str], person: Person) -> set[tuple[str, int | None]]:
@@ -134,7 +140,7 @@ def grant(actor: Actor, issuer: str, subject: str, role: Role, domain: Domain | 
 def revoke(actor: Actor, grant_id: int, now: datetime) -> bool:
     """Take a role that was given to an identity. Returns False when it is gone already."""
     with write():
-        row = RoleGrant.get_or_none(RoleGrant.id == grant_id)
+        row = by_id(RoleGrant, grant_id)
         if row is None:
             return False
         values = {
@@ -169,7 +175,7 @@ def grant_to_team(actor: Actor, team: str, role: Role, domain: Domain | None, no
 def revoke_from_team(actor: Actor, role_team_id: int, now: datetime) -> bool:
     """Take a role from a team. Returns False when it is gone already."""
     with write():
-        row = RoleTeam.get_or_none(RoleTeam.id == role_team_id)
+        row = by_id(RoleTeam, role_team_id)
         if row is None:
             return False
         values = {"team": row.team, "role": row.role, "domain": row.domain.name if row.domain else None}
@@ -226,6 +232,23 @@ def admin_recipients(domain: Domain) -> list[Recipient]:
         if found:
             return found
     return []
+
+
+def admins_besides(domain: Domain, configured: Sequence[str], now: datetime) -> list[Person]:
+    """Return the admins of a domain, and of the project, whose role comes from a team or the settings.
+
+    configured: the setting `ADMINS`. Mail for admins does not go to them, but to the ops address.
+    """
+    decides = (RoleTeam.role == Role.PROJECT_ADMIN) | (RoleTeam.domain == domain)
+    teams = Membership.select(Membership.person).join(RoleTeam, on=Membership.team == RoleTeam.team)
+    ids = {row.person_id for row in teams.where(_is_member(now), decides)}
+    for role, issuer, subject in (line.split(" ", 2) for line in configured):
+        if role.lower() in (Role.PROJECT_ADMIN, f"{Role.DOMAIN_ADMIN}:{domain.name}"):
+            own = Identity.select(Identity.person).where(
+                Identity.issuer == issuer, Identity.subject == subject
+            )
+            ids |= {row.person_id for row in own}
+    return list(Person.select().where(Person.id.in_(ids), Person.banned_at.is_null()).order_by(Person.id))
 
 
 def first_recipient(person: Person) -> Recipient | None:

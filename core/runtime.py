@@ -11,13 +11,16 @@ from core import audit, database
 from core.settings import Settings, SettingsError, load_settings
 
 
-def start() -> Settings:
-    """Make a process ready for work; ends it with sentences on stderr when a setting is wrong."""
+def start(keep_connections: bool = False) -> Settings:
+    """Make a process ready for work; ends it with sentences on stderr when a setting is wrong.
+
+    keep_connections: as of `core.database.configure`.
+    """
     try:
         settings = load_settings()
     except SettingsError as error:
         refuse(error)
-    prepare(settings)
+    prepare(settings, keep_connections)
     return settings
 
 
@@ -40,9 +43,12 @@ def require_tables() -> None:
         refuse("The tables are older than it: run `waypost migrate`.")
 
 
-def prepare(settings: Settings) -> None:
-    """Apply settings to this process; opens no connection."""
-    database.configure(settings.database_url)
+def prepare(settings: Settings, keep_connections: bool = False) -> None:
+    """Apply settings to this process; opens no connection.
+
+    keep_connections: as of `core.database.configure`.
+    """
+    database.configure(settings.database_url, keep_connections)
     audit.use_secret(settings.record_secret)
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from core.aliases import ClaimProblem, name_problem
 from core.eligibility import Decision, PersonFacts
-from core.history import Change, history_of_person
+from core.history import Change, history_of_person, history_of_rows
 from core.models import Alias, Domain, Identity, Person, Waiver
 from core.overview import AliasView, alias_views
 from core.paging import Slice, slice_of
@@ -75,24 +75,35 @@ class Card:
     """For another name."""
     warnings: Sequence[Told]
     history: Sequence[Change]
-    """What the record says of the person, the newest first."""
+    """What the record says of the person, the newest first; for an admin of some domains only of those."""
 
 
-def card_of(waiver: Waiver, now: datetime) -> Card:
-    """Gather what an admin decides by."""
+def card_of(waiver: Waiver, domains: frozenset[int] | None, now: datetime) -> Card:
+    """Gather what an admin decides by. domains: ids of those that they may see; None for all."""
     person = waiver.person
     named = waiver.kind == Kind.LOCAL_PART
+    views = [view for view in alias_views(person, now) if domains is None or view.alias.domain_id in domains]
+    others = [row for row in waivers_of(person) if row.id != waiver.id]
     return Card(
         waiver,
         list(Identity.select().where(Identity.person == person).order_by(Identity.id)),
         facts_of(person),
         decision_for(person, waiver.domain, now),
-        alias_views(person, now),
-        [row for row in waivers_of(person) if row.id != waiver.id],
+        views,
+        [row for row in others if domains is None or row.domain_id in domains],
         _holder(waiver) if named else None,
         warnings_about(waiver) if named else [],
-        history_of_person(person),
+        history_of_person(person) if domains is None else _history_on(domains, person, waiver, others),
     )
+
+
+def _history_on(
+    domains: frozenset[int], person: Person, waiver: Waiver, others: Sequence[Waiver]
+) -> Sequence[Change]:
+    """What the record says of the person's addresses on some domains, and of their requests there."""
+    aliases = Alias.select(Alias.id).where(Alias.person == person, Alias.domain.in_(sorted(domains)))
+    requests = [row.id for row in (waiver, *others) if row.domain_id in domains]
+    return history_of_rows({"alias": [row.id for row in aliases], "waiver": requests})
 
 
 def _holder(waiver: Waiver) -> NameHolder:

@@ -14,6 +14,8 @@ from rq import Queue
 from rq.job import Job, JobStatus
 from rq.registry import StartedJobRegistry
 
+from core.queues import drop_remains
+
 log = structlog.get_logger()
 
 TAKING = 1.0
@@ -34,12 +36,16 @@ def put_back(connection: Redis) -> list[str]:
 
 
 def _lost(connection: Redis) -> Iterator[tuple[str, str]]:
-    """Yield the jobs that say they wait or run, and are neither in their queue nor among those that run."""
+    """Yield the jobs that say they wait or run, and are neither in their queue nor among those that run.
+
+    Of a job that is gone already, whatever came after its end goes, too.
+    """
     prefix = Job.redis_job_namespace_prefix
     for key in connection.scan_iter(f"{prefix}*", count=1000, _type="hash"):
         name = connection.hget(key, "origin")
         if name is None:
-            continue  # done meanwhile
+            drop_remains(connection, key)  # if it is not done meanwhile
+            continue
         job_id, queue = key.decode().removeprefix(prefix), Queue(name.decode(), connection=connection)
         look = connection.pipeline().hget(key, "status").lpos(queue.key, job_id)
         status, place, running = look.zrange(StartedJobRegistry(queue=queue).key, 0, -1).execute()

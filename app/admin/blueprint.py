@@ -14,6 +14,7 @@ from app.extensions import settings
 from app.navigation import is_signed_in, know_admin
 from core.audit import Actor
 from core.database import utc_now
+from core.models import MOST_ID
 from core.roles import Authority, Role, authority_of
 
 Page = Response | str | tuple[str, int]
@@ -77,8 +78,9 @@ def actor() -> Actor:
 
 
 def after() -> int | None:
-    """Return the key after which the page that was asked for begins."""
-    return request.args.get("after", None, int)
+    """Return the key after which the page that was asked for begins; None for what can be none."""
+    key = request.args.get("after", None, int)
+    return key if key is not None and 0 < key < MOST_ID else None
 
 
 @blueprint.context_processor

@@ -58,7 +58,7 @@ def add_domain() -> Page:
         looks = _looks(typed)
         _refuse_unknown_teams(looks)
         admins = domain_admin.identities_named(directory, _words(typed["admins"]), settings.identity_issuer)
-        domain = domain_admin.add(actor(), name, wanted, admins, utc_now())
+        domain = domain_admin.add(actor(), name, wanted, admins, utc_now(), settings.admins)
     except DomainProblem as error:
         return _form(None, typed, error=told(error)), 422
     say(_("%(domain)s is added. Publish its record now.", domain=domain.name), on_next_page=True)
@@ -192,7 +192,7 @@ def _page(row: Domain, **said: object) -> str:
         "admin/_domain.html",
         domain=row,
         opens=gives_out_names(row),
-        has_admin=has_working_admin(row),
+        has_admin=has_working_admin(row, utc_now(), settings.admins),
         closes_at=row.proof_missing_since + CLOSES_AFTER if row.proof_missing_since else None,
         txt=verification_record(row, settings.verification_prefix),
         rules=Rules.of(row),

@@ -16,6 +16,8 @@ from core.models import TeamReading, by_id
 from core.queues import Job, enqueue, wake_outbox
 from core.roles import Role
 
+MOST_SHOWN = 200
+"""So many people at most stand in each list."""
 READING = "/held/teams/<int(max=2147483647):reading_id>"
 
 
@@ -73,10 +75,12 @@ def _decide(decide: Callable[[], object], done: str) -> Page:
 
 
 def _lists(**said: object) -> str:
+    accounts = use_cases.held_accounts_now(MOST_SHOWN + 1)
     return render(
         "admin/held.html",
         "admin/_held.html",
-        teams=use_cases.held_teams_now(),
-        accounts=use_cases.held_accounts_now(),
+        teams=use_cases.held_teams_now(MOST_SHOWN),
+        accounts=accounts[:MOST_SHOWN],
+        more_accounts=len(accounts) > MOST_SHOWN,
         **said,
     )

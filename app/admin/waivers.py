@@ -129,7 +129,7 @@ def _card(waiver_id: int, **said: object) -> str:
     return render(
         "admin/waiver.html",
         "admin/_waiver.html",
-        card=card_of(row, now),
+        card=card_of(row, authority().domains, now),
         may_decide=row.state == State.ASKED and authority().decides(row.domain_id),
         may_end=row.kind == Kind.DOMAIN
         and row.state == State.GRANTED

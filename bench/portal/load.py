@@ -4,7 +4,7 @@ import itertools
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 
@@ -20,18 +20,26 @@ class Measured:
     p99: float
 
 
-def ask(port: int, headers: Sequence[str], clients: int, seconds: float) -> Measured:
-    """Ask for /home for so long.
+def ask(
+    port: int,
+    headers: Sequence[str],
+    clients: int,
+    seconds: float,
+    path: str = "/home",
+    most: int | None = None,
+) -> Measured:
+    """Ask for a page for so long, or so many times.
 
     headers: one for each visitor, such as `Cookie: x`; they take turns. clients: how many pages are
     asked for at once. Raises RuntimeError when an answer is anything but 200.
     """
-    turns = itertools.cycle(headers)
+    turns = itertools.islice(itertools.cycle(headers), most)
     times: list[float] = []
     problems: list[str] = []
     end = time.perf_counter() + seconds
     threads = [
-        threading.Thread(target=_one_client, args=(port, turns, end, times, problems)) for _ in range(clients)
+        threading.Thread(target=_one_client, args=(port, path, turns, end, times, problems))
+        for _ in range(clients)
     ]
     began = time.perf_counter()
     for thread in threads:
@@ -40,20 +48,22 @@ def ask(port: int, headers: Sequence[str], clients: int, seconds: float) -> Meas
         thread.join()
     took = time.perf_counter() - began
     if problems or not times:
-        raise RuntimeError(f"port {port}: {problems[:1] or 'no answer'}")
+        raise RuntimeError(f"port {port}, {path}: {problems[:1] or 'no answer'}")
     times.sort()
     percentile = {p: times[min(len(times) * p // 100, len(times) - 1)] * 1000 for p in (50, 95, 99)}
     return Measured(len(times) / took, percentile[50], percentile[95], percentile[99])
 
 
 def _one_client(
-    port: int, turns: "itertools.cycle[str]", end: float, times: list[float], problems: list[str]
+    port: int, path: str, turns: Iterator[str], end: float, times: list[float], problems: list[str]
 ) -> None:
     connection = Connection(port)
     try:
-        while time.perf_counter() < end:
+        for header in turns:
             began = time.perf_counter()
-            status, _ = connection.get("/home", next(turns))
+            if began >= end:
+                return
+            status, _ = connection.get(path, header)
             times.append(time.perf_counter() - began)
             if status != 200:
                 problems.append(f"status {status}")

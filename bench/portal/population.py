@@ -1,6 +1,7 @@
 """A database with many people and ten addresses each, made by the database itself; and their cookies."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -70,12 +71,20 @@ def fill(settings: Settings, people: int, domains: int) -> None:
 def _insert_all(people: int, domains: int, now: int) -> None:
     values = {"yes": "TRUE", "no": "FALSE", "now": now, "domains": domains, "each": ALIASES_EACH}
     values["nth"] = "(i - i / {each} * {each})".format(**values)
-    memberships = [_MEMBERSHIP.replace("{team}", f"team{number}") for number in range(1, domains + 1, 2)]
-    work = [(text, people) for text in [*_FOR_EACH_PERSON.strip().splitlines(), *memberships]]
-    work += [(text, people * ALIASES_EACH) for text in _FOR_EACH_ALIAS.strip().splitlines()]
-    for text, count in work:
+    teams = [_MEMBERSHIP.replace("{team}", f"team{number}") for number in range(1, domains + 1, 2)]
+    insert(_FOR_EACH_PERSON + "\n".join(teams), people, values)
+    insert(_FOR_EACH_ALIAS, people * ALIASES_EACH, values)
+
+
+def insert(texts: str, count: int, values: Mapping[str, object]) -> None:
+    """Fill tables, each with as many rows.
+
+    texts: a line for each table, `table (columns) SELECT expressions`, in which i counts from 0, and what
+    stands in braces is one of `values`.
+    """
+    numbers = _NUMBERS.format(last=count - 1)
+    for text in texts.strip().splitlines():
         table, select, rest = text.format(**values).partition(" SELECT")
-        numbers = _NUMBERS.format(last=count - 1)
         database.database.execute_sql(f"INSERT INTO {table} {numbers}{select}{rest} FROM n")
 
 
@@ -88,8 +97,8 @@ class Visitor:
     """The value of its Cookie header."""
 
 
-def sign_in(settings: Settings, people: int, count: int) -> list[Visitor]:
-    """Sign so many people in, each in one browser that has seen a page before."""
+def sign_in(settings: Settings, people: int, count: int, freshly: bool = False) -> list[Visitor]:
+    """Sign so many people in, each in one browser that has seen a page before; with the password just now?"""
     app = create_app(settings)
     sessions = app.session_interface
     assert isinstance(sessions, SecureCookieSessionInterface)
@@ -100,7 +109,8 @@ def sign_in(settings: Settings, people: int, count: int) -> list[Visitor]:
     earlier = utc_now() - timedelta(minutes=30)
     with database.connection(), database.write():
         for number in range(count):
-            token = open_session(Person.get_by_id(number * STEP % people + 1), earlier)
+            person = Person.get_by_id(number * STEP % people + 1)
+            token = open_session(person, earlier, utc_now() if freshly else None)
             csrf = hashlib.sha256(token.encode()).hexdigest()
             value = serializer.dumps({"_user_id": token, "_fresh": True, "csrf_token": csrf})
             found.append(Visitor(token, f"{name}={value}"))

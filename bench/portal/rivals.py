@@ -51,7 +51,7 @@ def make_bare(settings: Settings | None = None) -> Flask:
     settings: read from the environment when not given.
     """
     if settings is None:
-        runtime.start()
+        runtime.start(keep_connections=True)
     app = Flask(__name__)
 
     @app.before_request
@@ -84,10 +84,10 @@ def _load(person: Person) -> dict[str, Any]:
         .where(Alias.switch != Switch.GIVEN_UP, Domain.removed_at.is_null())
         .order_by(Alias.id, AliasRecipient.position, AliasRecipient.id)
     )
-    facts = list(AccountFact.select().where(AccountFact.person == person))
-    memberships = list(Membership.select().where(Membership.person == person))
+    facts = list(AccountFact.select().where(AccountFact.person.in_([person.id])))
+    memberships = list(Membership.select().where(Membership.person.in_([person.id])))
     granted = (Waiver.kind == "domain") & (Waiver.state == "granted")
-    waivers = list(Waiver.select().where(Waiver.person == person, granted))
+    waivers = list(Waiver.select().where(Waiver.person.in_([person.id]), granted))
     domains = list(
         Domain.select(Domain, DomainTeam.team)
         .join(DomainTeam, JOIN.LEFT_OUTER, attr="row")

@@ -207,8 +207,9 @@ def test_the_waiting_are_found_given_away_and_taken_out(
     )
     assert unsure.status == 422
     assert "Type the address to confirm." in unsure.text
-    wrong = admin.post(f"/admin/waiting/{one.id}/give", {"person": "nobody", "confirm": one.text}, on=on)
-    assert wrong.status == 422
+    for number in ("nobody", "-1", "99999999999999999999"):
+        wrong = admin.post(f"/admin/waiting/{one.id}/give", {"person": number, "confirm": one.text}, on=on)
+        assert wrong.status == 422
     assert Alias.get_by_id(one.id).person_id is None
     given = admin.post(
         f"/admin/waiting/{one.id}/give",

@@ -46,6 +46,23 @@ def test_htmx_gets_the_part_alone(portal: Portal, new_admin: Callable[..., Admin
     assert answer.page.one(id=PAGES[path])
 
 
+LISTS = (
+    "people", "waivers", "audit", "imports", "waiting", "failing", "freed-names", "jobs", "names",
+    "names/look-alikes", "role-addresses", "bulk",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ["99999999999999999999", "2147483648", "-1", "0", "first"])
+def test_a_key_that_no_row_can_have_shows_the_first_page(
+    each_portal: Portal, new_admin: Callable[..., Admin], key: str
+) -> None:
+    client = new_admin().client
+
+    assert {path: client.get(f"/admin/{path}?after={key}").status for path in LISTS} == dict.fromkeys(
+        LISTS, 200
+    )
+
+
 def test_every_form_needs_its_token(portal: Portal, new_admin: Callable[..., Admin]) -> None:
     client = new_admin().client
     app = create_app(portal.settings)

@@ -275,6 +275,17 @@ def test_an_address_does_not_move_to_the_banned(
     assert Alias.get_by_id(owner.alias.id).person_id == owner.person.id
 
 
+def test_an_address_does_not_move_to_a_number_that_nobody_has(
+    each_portal: Portal, admin: Admin, owner: Owner
+) -> None:
+    for number in ("0", "2147483647", "99999999999999999999"):
+        fields = {"to": admin.account.name, "person": number, "confirm": owner.alias.text}
+        answer = admin.client.post(f"/admin/addresses/{owner.alias.id}/move", fields)
+        assert answer.status == 422
+        assert "no such person" in answer.page.one("p", id="move-error").text
+    assert Alias.get_by_id(owner.alias.id).person_id == owner.person.id
+
+
 # -- mailboxes that refuse mail -------------------------------------------------------------------
 
 

@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from core import alias_admin
+from core.audit import OPERATOR
 from core.database import utc_now
 from core.domains import find_domain
 from core.models import Alias, Domain, Person, Waiver
 from core.roles import Role
-from core.waivers import end_of
+from core.waivers import end_of, refuse
 from devtools.accounts import Account
 from tests.app.admins import Admin
 from tests.support.arrange import later, make_alias, make_member, make_waiver
@@ -224,3 +226,31 @@ def test_what_is_decided_cannot_be_decided_again(admin: Client, waiver: Waiver) 
 
     assert decide(admin, waiver, "grant", False).status == 422
     assert Waiver.get_by_id(waiver.id).state == "refused"
+
+
+def test_the_card_shows_a_domain_admin_nothing_of_other_domains(
+    each_portal: Portal, new_admin: NewAdmin, new_person: Callable[..., Account]
+) -> None:
+    now, here, elsewhere = utc_now(), find_domain("ubuntu.com"), find_domain("lubuntu.me")
+    person = make_member(now, new_person().name)
+    aliases = [
+        make_alias(person, domain, now, f"{person.launchpad_name}-{domain.id}")
+        for domain in (here, elsewhere)
+    ]
+    waiver, other = make_waiver(person, here, now), make_waiver(person, elsewhere, now, "grace")
+    for alias in aliases:
+        alias_admin.hold(OPERATOR, alias.id, now)
+    refuse(OPERATOR, other.id, "No.", now)
+
+    pages = [
+        new_admin(*role).client.get(f"/admin/waivers/{waiver.id}")
+        for role in ((Role.DOMAIN_ADMIN, "ubuntu.com"), (Role.PROJECT_ADMIN,), (Role.AUDITOR,))
+    ]
+
+    for answer, all_of_it in zip(pages, (False, True, True), strict=True):
+        assert aliases[0].text in answer.text
+        assert (aliases[1].text in answer.text) is all_of_it
+        assert (f"/admin/waivers/{other.id}" in answer.html) is all_of_it
+        history = answer.page.one("ol", class_="history").text
+        assert history.count("alias-held") == 1 + all_of_it
+        assert ("waiver-refused" in history) is all_of_it

@@ -196,6 +196,14 @@ def test_what_cannot_be_leaves_nothing(
     assert list(file.parent.iterdir()) == []
 
 
+def test_a_folder_that_is_not_there_is_named(init: Init, answers: list[str], tmp_path: Path) -> None:
+    done = init(str(tmp_path / "nowhere" / "waypost.env"), *answers)
+
+    assert done.returncode == 1
+    assert "nowhere/waypost.env.new cannot be written: No such file or directory." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_link_needs_the_settings(init: Init, file: Path) -> None:
     missing = init("--link")
     unreadable = init("--link", **{FILE_VARIABLE: str(file)})

@@ -1,11 +1,15 @@
 """How often: two processes of a portal over a real broker, which counts for both."""
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -276,3 +280,32 @@ def test_a_broker_that_does_not_answer_holds_nobody_up_for_long(
         assert [begin(client, "192.0.2.30").status for _ in range(6)] == [303] * 6
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def test_many_who_find_the_broker_gone_at_once_are_all_answered(
+    settings_of_all_tests: Settings, migrated_sqlite_file: Path, tmp_path: Path
+) -> None:
+    """A socket that takes connections and says nothing has them all wait for the same half second."""
+    (tmp_path / "waypost.db").write_bytes(migrated_sqlite_file.read_bytes())
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "silent.sock"))
+        silent.listen(50)
+        own = {
+            "database_url": f"sqlite:///{tmp_path}/waypost.db",
+            "redis_url": f"unix://{tmp_path}/silent.sock",
+        }
+        app = create_app(settings_of_all_tests.model_copy(update=own))
+        together = threading.Barrier(6)
+
+        def begin_sign_in(_number: int) -> int:
+            with app.test_client() as browser:
+                page = browser.get("/").get_data(as_text=True)
+                token = re.search(r'name="csrf_token" value="([^"]+)"', page)
+                together.wait(30)
+                fields, place = {"csrf_token": token and token[1]}, {"X-Forwarded-For": "192.0.2.40"}
+                return browser.post("/login", data=fields, headers=place).status_code
+
+        with ThreadPoolExecutor(6) as browsers:
+            statuses = list(browsers.map(begin_sign_in, range(6)))
+
+    assert set(statuses) == {303}

@@ -10,7 +10,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from core.database import BUSY_SECONDS, utc_now
+from core.database import BUSY_SECONDS, database, utc_now
 from core.models import Alias, Session
 from devtools.accounts import Account
 from tests.app.conftest import MakePerson
@@ -186,6 +186,7 @@ def test_a_database_that_is_gone_gives_a_page(
     attempt = client.begin()
     fields = client.sign(attempt, member.name)
     postgres_server.command("ALTER DATABASE portal ALLOW_CONNECTIONS false")
+    end_connections(postgres_server)
     try:
         answers = {
             "front": client.get("/"),
@@ -203,3 +204,29 @@ def test_a_database_that_is_gone_gives_a_page(
         assert_busy(answer, what)
     assert style.status == 200  # else the page that says so would be bare
     assert client.get("/home").status == 200
+
+
+@pytest.mark.parametrize("each_portal", ["postgresql"], indirect=True)
+def test_connections_that_the_database_has_ended_are_noticed_before_anybody_uses_them(
+    each_portal: Portal, client: Client, postgres_server: PostgresServer, member: Account
+) -> None:
+    client.sign_in(member.name)
+    client.token()
+    for _ in range(3):
+        assert end_connections(postgres_server) > 0  # the portal keeps one open between requests
+
+        assert client.get("/home").status == 200
+    end_connections(postgres_server)
+
+    assert client.post("/domains/ubuntu.com/claim").status == 303
+
+
+def end_connections(server: PostgresServer) -> int:
+    """End what the portal has open, as a restart of PostgreSQL does; returns how many there were."""
+    own = database.connection().info.backend_pid
+    with psycopg.connect(server.url("postgres"), autocommit=True) as superuser:
+        ended = superuser.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s AND pid <> %s",
+            ["portal", own],
+        )
+        return len(ended.fetchall())

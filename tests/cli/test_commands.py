@@ -81,6 +81,15 @@ def test_the_preset_has_ubuntus_six_domains(waypost: Waypost) -> None:
         (("domain", "add", "no domain", "--team", "x"), "not complete"),
         (("domain", "add", "proj.example"), "--team"),
         (("domain", "add", "--preset", "../../etc/passwd"), "no preset"),
+        (("domain", "add", "srs.proj.example", "--team", "x"), "Bounces come back to this domain"),
+        (("domain", "add", "*.proj.example", "--team", "x"), "not complete"),
+        (("domain", "add", "proj.example", "--team", ""), "no name of a team"),
+        (("domain", "add", "proj.example", "--team", "two words"), "two words is no name of a team"),
+        (("admin", "grant-team", "two words", "--yes"), "two words is no name of a team"),
+        (("admin", "revoke", "99999999999999999999"), "There is no such role"),
+        (("admin", "revoke", "--team", "99999999999999999999"), "There is no such role"),
+        (("audit", "verify", "--head", ""), "64 hexadecimal digits"),
+        (("audit", "export", "/nowhere/record.jsonl"), "/nowhere/record.jsonl cannot be written"),
         (("domain", "verify", "elsewhere.example"), "Not added yet"),
         (("route", "nonsense"), "name@example.org"),
         (("person", "ban", "nobody-here", "--yes"), "Nobody here"),
@@ -235,3 +244,24 @@ def test_roles_are_listed_and_taken(waypost: Waypost, now: datetime) -> None:
     again = waypost("admin", "revoke", by_person.split("\t")[0])
     assert again.returncode == 1
     assert "There is no such role." in again.stderr
+
+
+def test_no_role_is_given_on_a_domain_that_was_removed(waypost: Waypost, now: datetime) -> None:
+    waypost("domain", "add", "proj.example", "--team", "a")
+    waypost("domain", "remove", "proj.example", "--yes")
+
+    refused = waypost("admin", "grant-team", "helpers", "--domain", "proj.example", "--yes")
+
+    assert refused.returncode == 1
+    assert "proj.example is not served here." in refused.stderr
+    assert waypost("admin", "list").stdout == ""
+
+
+def test_a_domain_is_verified_by_its_name_in_any_spelling(waypost: Waypost, outside: PretendServers) -> None:
+    record = waypost("domain", "add", "bücher.example", "--team", "a").stdout.split('"')[1]
+    outside.resolver.add("xn--bcher-kva.example", "TXT", f'"{record}"')
+
+    proven = waypost("domain", "verify", "BÜCHER.example.", "xn--bcher-kva.example")
+    outside.resolver.remove("xn--bcher-kva.example")
+
+    assert proven.stdout == "xn--bcher-kva.example is verified.\n"

@@ -4,6 +4,7 @@ and a job that two workers did."""
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,13 @@ def test_a_job_one_of_whose_executions_is_gone_is_done(connection, queue, done_b
     assert slow.perform_job(job, queue, execution)
     assert queue.failed_job_registry.get_job_ids() == []
     assert not connection.exists(job.key)
+
+
+def test_a_sign_of_life_after_the_end_of_a_job_does_not_stay(connection, queue, job):
+    other = queue.enqueue("workers.jobs.sweep", job_id="sweep")
+    job.delete()
+    job.heartbeat(datetime.now(UTC), 60)
+
+    assert put_back(connection) == []
+
+    assert connection.keys("rq:job:*") == [other.key.encode()]

@@ -101,6 +101,11 @@ def test_the_portals_own_name_is_no_domain_for_addresses(db, settings):
         )
 
 
+def test_the_domain_to_which_bounces_come_back_is_none_either(db, settings):
+    with pytest.raises(DomainProblem, match="SRS_DOMAIN"):
+        new_name(settings.srs_domain.upper(), settings)
+
+
 def test_a_change_that_changes_nothing_leaves_no_entry(domain, now):
     assert change(OPERATOR, domain, WANTED, now)
     before = rows()

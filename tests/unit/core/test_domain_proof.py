@@ -7,6 +7,7 @@ import pytest
 from core.addresses import parse_address
 from core.aliases import ClaimRefused, claim
 from core.audit import OPERATOR, first_fault
+from core.database import write
 from core.dns_asking import UNKNOWN, Outcome, Reply
 from core.domain_proof import (
     CLOSES_AFTER,
@@ -17,14 +18,26 @@ from core.domain_proof import (
     take_look,
 )
 from core.domains import DomainExists, Rules, add_domain, change_rules, find_domain, remove_domain
+from core.facts import Answer
 from core.letters import write_letter
 from core.models import Alias, AuditEntry, Domain, DomainTeam, Notice, Recipient, RoleGrant
-from core.roles import Role
+from core.people import ban
+from core.roles import Role, authority_of, grant_to_team
 from core.route_steps import stored_aliases
 from core.routing import Fate, route
-from core.standing import decision_for
+from core.standing import decision_for, store_memberships
 from core.waiver_rules import Kind, WaiverProblem, check
-from tests.support.arrange import DOMAIN, later, make_admin, make_alias, make_domain, make_member, make_waiver
+from tests.support.arrange import (
+    DOMAIN,
+    ISSUER,
+    claimed_id,
+    later,
+    make_admin,
+    make_alias,
+    make_domain,
+    make_member,
+    make_waiver,
+)
 from tests.support.threads import at_once
 
 
@@ -187,7 +200,7 @@ def test_a_domain_that_waits_for_an_admin_opens_when_one_has_a_working_mailbox(d
 
     boss = make_admin(now, "boss", Role.DOMAIN_ADMIN, domain)
     Recipient.update(failing_since=now).execute()
-    assert not has_working_admin(domain)
+    assert not has_working_admin(domain, now)
     take_look(OPERATOR, domain, Outcome.UNKNOWN, now)
     assert not gives_out_names(Domain.get())
 
@@ -196,6 +209,48 @@ def test_a_domain_that_waits_for_an_admin_opens_when_one_has_a_working_mailbox(d
     assert gives_out_names(Domain.get())
     assert verbs()[-1] == "domain-has-admin"
     assert boss.recipients.count() == 1
+
+
+@pytest.mark.parametrize("domain_admin", [False, True])
+@pytest.mark.parametrize("by", ["settings", "team"])
+def test_an_admin_by_the_settings_or_a_team_opens_it_too(db, now, by, domain_admin):
+    domain = add_domain(OPERATOR, DOMAIN, [], now, waits_for_admin=True)
+    kaia, configured = make_member(now, "kaia"), []
+    role = Role.DOMAIN_ADMIN if domain_admin else Role.PROJECT_ADMIN
+    take_look(OPERATOR, domain, Outcome.FOUND, now)
+    if by == "settings":
+        configured = [f"{role}{f':{DOMAIN}' if domain_admin else ''} {ISSUER} {claimed_id('kaia')}"]
+    else:
+        grant_to_team(OPERATOR, "boss-team", role, domain if domain_admin else None, now)
+        with write():
+            store_memberships(kaia, {"boss-team": Answer.YES}, now)
+    Recipient.update(failing_since=now).execute()
+    take_look(OPERATOR, domain, Outcome.UNKNOWN, now, configured)
+    assert not gives_out_names(Domain.get())
+
+    Recipient.update(failing_since=None).execute()
+    take_look(OPERATOR, domain, Outcome.UNKNOWN, now, configured)
+
+    assert gives_out_names(Domain.get())
+    assert authority_of(kaia, configured, now).decides(domain.id)
+
+
+def test_auditors_the_banned_and_admins_of_other_domains_open_nothing(db, now):
+    domain = add_domain(OPERATOR, DOMAIN, [], now, waits_for_admin=True)
+    other, kaia, lars = make_domain(now, "other.example"), make_member(now, "kaia"), make_member(now, "lars")
+    grant_to_team(OPERATOR, "auditors", Role.AUDITOR, None, now)
+    grant_to_team(OPERATOR, "others", Role.DOMAIN_ADMIN, other, now)
+    grant_to_team(OPERATOR, "bosses", Role.PROJECT_ADMIN, None, now)
+    with write():
+        store_memberships(kaia, dict.fromkeys(("auditors", "others"), Answer.YES), now)
+        store_memberships(lars, {"bosses": Answer.YES}, now)
+    ban(OPERATOR, lars, now)
+    configured = [
+        f"{role} {ISSUER} {claimed_id('kaia')}" for role in ("auditor", "domain_admin:other.example")
+    ]
+
+    assert not has_working_admin(domain, now, configured)
+    assert has_working_admin(other, now, configured)
 
 
 # -- removed and added again ----------------------------------------------------------------------

@@ -99,6 +99,12 @@ def test_a_held_reading_says_why_and_who_would_lose_what(emptied, people, now):
     ]
 
 
+def test_of_many_the_first_are_shown_and_all_counted(emptied, people):
+    (held,) = held_teams_now(most=3)
+
+    assert ([loss.person.id for loss in held.losses], held.missing) == ([people[n].id for n in range(3)], 4)
+
+
 def test_who_has_another_team_or_no_address_loses_nothing(emptied, people, domain, now):
     Alias.delete().where(Alias.local_part == "p0").execute()
     domain.teams.model.create(domain=domain, team="other")
@@ -201,6 +207,10 @@ def test_held_accounts_say_what_and_who_would_lose_what(turned, people, now):
         ("coc_signed", "p3", ("p3@proj.example",)),
     ]
     assert {one.since for one in held_accounts_now()} == {later(now, hours=7)}
+
+
+def test_of_many_accounts_the_first_are_shown(turned):
+    assert [one.fact_id for one in held_accounts_now(most=2)] == turned[:2]
 
 
 def test_confirmed_changes_of_accounts_count_at_once(turned, people, now):

@@ -4,6 +4,7 @@ import inspect
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -227,3 +228,17 @@ def test_only_what_failed_can_be_tried_again_or_discarded(settings, queued, act)
 @pytest.mark.parametrize("act", [retry_failed, discard_failed])
 def test_without_a_broker_nothing_is_tried_again_or_discarded(settings, tmp_path, act):
     assert not act(settings.model_copy(update={"redis_url": f"unix://{tmp_path}/none"}), "x")
+
+
+def test_a_sign_of_life_after_the_end_of_a_job_is_in_nobodys_way(settings, queued):
+    """As an orphaned job gives it that another worker has done meanwhile."""
+    assert enqueue(settings, Job.SYNC_TEAM, "ubuntumembers")
+    with broker(settings) as connection:
+        job = Queue("sync", connection=connection, serializer=JSONSerializer).jobs[0]
+        job.delete()
+        job.heartbeat(datetime.now(UTC), 60)
+        assert connection.exists(job.key)
+
+    assert enqueue(settings, Job.SYNC_TEAM, "ubuntumembers")
+
+    assert queued() == [("sync", Job.SYNC_TEAM, ("ubuntumembers",))]
