@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from devtools.camera import CHROMIUM, ENGLISH, FLAGS, JAPANESE, QUALITY, SCALE, TALLEST, Album, Camera
+from devtools.camera import CHROMIUM, ENGLISH, FLAGS, JAPANESE, QUALITY, SCALE, TALLEST, Album, Camera, Stage
 from devtools.pictures_admin import ADMIN_FIRST, ADMIN_STAGES, many
 from devtools.pictures_portal import PORTAL_STAGES, extremes
 from devtools.stack import ROOT, Stack
@@ -27,10 +27,18 @@ folder small the pictures are {SCALE:.0%} as large as the page, end at {TALLEST}
 """
 
 
+LAST: tuple[tuple[str, Stage], ...] = (("Extremes", extremes), ("Extremes", many))
+STAGES = (*ADMIN_FIRST, *PORTAL_STAGES, *ADMIN_STAGES, *LAST)
+"""In the order in which one may follow the other."""
+SECTIONS = (*PORTAL_STAGES, *ADMIN_FIRST, *ADMIN_STAGES, *LAST)
+"""In the order in which they are shown."""
+
+
 def index(album: Album) -> str:
     """Return the page that shows all pictures, by section."""
     lines = [ABOUT]
-    for section, pages in album.sections.items():
+    for section in dict.fromkeys(section for section, _ in SECTIONS):
+        pages = album.sections[section]
         lines.append(f"## {section}\n")
         for name, (title, looks) in pages.items():
             shown = [look for look in (*ENGLISH, *JAPANESE) if look.name in looks]
@@ -38,10 +46,6 @@ def index(album: Album) -> str:
             lines.append(f"- {title}: {', '.join(links)}")
         lines.append("")
     return "\n".join(lines)
-
-
-STAGES = (*ADMIN_FIRST, *PORTAL_STAGES, *ADMIN_STAGES, ("Extremes", extremes), ("Extremes", many))
-"""In the order in which one may follow the other."""
 
 
 def has_japanese_letters() -> bool:
