@@ -35,6 +35,7 @@ def init_app(app: Flask, own: Settings, theme: Theme) -> None:
     app.jinja_env.filters["ago"] = ago
     app.jinja_env.filters["ahead"] = ahead
     app.jinja_env.filters["day"] = day
+    app.jinja_env.filters["day_said"] = day_said
     app.jinja_env.filters["breaks"] = breaks
     app.jinja_env.filters["masked"] = masked
 
@@ -105,6 +106,14 @@ def _day(value: date, _locale: str) -> Markup:
     zone = Markup(' data-zone="day"') if isinstance(value, datetime) else ""
     text = format_date(value, _day_pattern())
     return Markup('<time datetime="{}"{}>{}</time>').format(value.isoformat(), zone, text)
+
+
+def day_said(text: str) -> Markup | str:
+    """Show the day of a time that the directory wrote, or its text where that is written otherwise."""
+    try:
+        return day(date.fromisoformat(text[:10]))
+    except ValueError:
+        return text
 
 
 def _day_pattern() -> str:

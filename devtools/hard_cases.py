@@ -13,8 +13,8 @@ from devtools.stack import Stack
 
 LONGEST_DOMAIN = ".".join(["d" * 61] * 3 + ["d" * 63]) + ".org"
 """253 octets, the most (RFC 1035 §2.3.4)."""
-LONGEST_LOCAL_PART = "x" * 30 + "-" + "y" * 33
-"""64 octets, the most (RFC 5321 §4.5.3.1.1)."""
+LONGEST_LOCAL_PART = 64
+"""In octets (RFC 5321 §4.5.3.1.1)."""
 MORE_DOMAINS = [LONGEST_DOMAIN, *(f"project{number}.example.org" for number in range(33))]
 """With the demo's six domains these are forty."""
 
@@ -32,7 +32,8 @@ def add_domains(stack: Stack) -> None:
     columns = "name, verification_token, verified_at, coc_required, grace_days, added_at, automatic"
     columns += ", waits_for_admin"
     domain = f"INSERT INTO domain ({columns}) VALUES (?, 't', ?, 1, 90, ?, 0, 0)"
-    team = "INSERT INTO domain_team (domain_id, team) SELECT id, ? FROM domain WHERE name = ?"
+    domain += " ON CONFLICT (name) DO UPDATE SET removed_at = NULL"
+    team = "INSERT OR IGNORE INTO domain_team (domain_id, team) SELECT id, ? FROM domain WHERE name = ?"
     for number, name in enumerate(MORE_DOMAINS):
         mapped = "others" if number % 3 else "ubuntumembers"
         change_rows(stack, (domain, (name, now, now)), (team, (mapped, name)))
@@ -45,8 +46,8 @@ def remove_domains(stack: Stack) -> None:
     change_rows(stack, (removed, tuple(MORE_DOMAINS)))
 
 
-def lengthen(stack: Stack, local_part: str) -> None:
-    """Give every address with this local part the longest one instead."""
-    change_rows(
-        stack, ("UPDATE alias SET local_part = ? WHERE local_part = ?", (LONGEST_LOCAL_PART, local_part))
-    )
+def lengthen(stack: Stack, local_part: str) -> str:
+    """Give every address with this local part the longest one that begins so; return it."""
+    longest = f"{local_part}-{'y' * LONGEST_LOCAL_PART}"[:LONGEST_LOCAL_PART]
+    change_rows(stack, ("UPDATE alias SET local_part = ? WHERE local_part = ?", (longest, local_part)))
+    return longest

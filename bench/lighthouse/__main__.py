@@ -19,7 +19,7 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 from bench.relay.processes import machine
-from devtools.screenshots import CHROMIUM, FLAGS, sign_in
+from devtools.camera import CHROMIUM, FLAGS, sign_in
 from devtools.stack import Stack
 
 PROGRAM = Path(__file__).parent / "node_modules" / "lighthouse" / "cli" / "index.js"

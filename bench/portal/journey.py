@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 from playwright.sync_api import Browser, Locator, expect, sync_playwright
 
+from devtools.camera import CHROMIUM, FLAGS
 from devtools.demo import send
-from devtools.screenshots import CHROMIUM, FLAGS
 from devtools.stack import Stack
 
 PATIENCE = 20_000  # milliseconds

@@ -34,7 +34,7 @@ def test_each_page_opens(each_portal: Portal, new_admin: Callable[..., Admin], p
 
     assert answer.status == 200
     assert faults_of(answer.page) == []
-    here = [link for link in answer.page.all("nav", class_="kinds")[0].all("a") if link.get("aria-current")]
+    here = [link for link in answer.page.one("details", class_="menu").all("a") if link.get("aria-current")]
     assert len(here) == (path != "/admin/audit/1")
 
 

@@ -76,7 +76,7 @@ def test_help_and_privacy_stand_in_the_same_place_on_every_page(
     """WCAG 2.2, 3.2.6."""
     footer = client.get(path).page.one("footer")
 
-    assert [one.text for one in footer.all("a")] == ["Help", "Privacy", "Ask the admins"]
+    assert [one.text for one in footer.all("a")] == ["Help", "Privacy", "Write to the admins"]
 
 
 def test_the_front_page_says_what_it_is_and_starts_the_sign_in(portal: Portal, client: Client) -> None:
@@ -257,7 +257,7 @@ def test_the_admins_say_how_they_are_reached(open_site: OpenSite) -> None:
         "#addresses:example.org": "https://matrix.to/#/%23addresses%3Aexample.org",
         "https://forum.example.org/c/addresses?x=1&y=2": "https://forum.example.org/c/addresses?x=1&y=2",
     }
-    assert links(page.one("footer"))["Ask the admins"] == "mailto:help@example.org"
+    assert links(page.one("footer"))["Write to the admins"] == "mailto:help@example.org"
 
 
 def test_public_pages_do_not_say_who_is_here(

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
-from devtools.screenshots import CHROMIUM, FLAGS
+from devtools.camera import CHROMIUM, FLAGS
 from devtools.stack import Stack
 from tests.browser import job
 

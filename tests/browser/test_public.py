@@ -207,7 +207,7 @@ def test_what_has_the_focus_can_be_seen(site: str, open_page: OpenPage) -> None:
     page = open_page()
     page.goto(f"{site}/d/kubuntu.org")
 
-    for _ in itertools.takewhile(lambda words: words != "Ask the admins", tab_stops(page, 20)):
+    for _ in itertools.takewhile(lambda words: words != "Write to the admins", tab_stops(page, 20)):
         outline = page.evaluate("getComputedStyle(document.activeElement).outline")
         assert "none" not in outline
         assert " 0px" not in outline
