@@ -55,7 +55,8 @@ def _carry_out_some(
 def _try_some(actor: Actor, verdicts: Sequence[Verdict], listed_at: datetime, now: datetime) -> list[Verdict]:
     with write():
         judged = _still(verdicts)
-        new = [one for one in judged if one.fate is Fate.NEW]
+        # in one order, so that two imports of the same names wait for each other and not in a circle
+        new = sorted([one for one in judged if one.fate is Fate.NEW], key=lambda one: one.address)
         aliases = Alias.insert_rows([_alias_row(one, now) for one in new])
         _add_recipients(dict(zip(aliases, new, strict=True)), now)
         for alias_id, line in zip(aliases, new, strict=True):

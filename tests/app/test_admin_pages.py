@@ -1,10 +1,15 @@
 """The admins' pages, each as a whole page and as the part that HTMX swaps."""
 
+import re
 from collections.abc import Callable
 
 import pytest
 
 from app import create_app
+from core.audit import OPERATOR
+from core.database import utc_now
+from core.domains import add_domain
+from core.models import ImportRun
 from tests.app.admins import Admin
 from tests.support.page import faults_of
 from tests.support.portal import Portal
@@ -78,3 +83,17 @@ def test_every_form_needs_its_token(portal: Portal, new_admin: Callable[..., Adm
             path = app.url_map.bind("").build(rule.endpoint, dict.fromkeys(rule.arguments, 1), method="POST")
             for data in ({}, {"csrf_token": "x"}):
                 assert client.http.post(path, data=data).status_code == 400
+
+
+def test_domains_without_proof_and_lists_that_wait_are_counted(
+    portal: Portal, new_admin: Callable[..., Admin]
+) -> None:
+    admin, now = new_admin().client, utc_now()
+    before = [int(number) for number in re.findall(r"\d+", admin.get("/admin").page.one("dl").text)]
+    add_domain(OPERATOR, "unproven.example", ["ubuntumembers"], now)
+    run = ImportRun.create(made_at=now, listed_at=now, content=b"x", state="checked")
+
+    after = [int(number) for number in re.findall(r"\d+", admin.get("/admin").page.one("dl").text)]
+
+    run.delete_instance()
+    assert sum(after) == sum(before) + 2

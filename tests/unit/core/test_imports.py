@@ -208,6 +208,17 @@ def test_two_at_once_make_each_address_once(domain, now):
     assert Alias.select().count() == Recipient.select().count() == 30
 
 
+def test_two_lists_of_the_same_names_in_another_order_do_not_block_each_other(domain, now, monkeypatch):
+    monkeypatch.setattr(imports, "CHUNK", 2000)  # long enough transactions to meet in their middle
+    lines = [b"p%d@proj.example,p@x.example,p%d\n" % (i, i) for i in range(1500)]
+    lists = [judge(read_file(b"".join(order))) for order in (lines, lines[::-1])]
+
+    results = at_once(*[lambda one=one: carry_out(OPERATOR, one, now, now) for one in lists])
+
+    assert {one.fate for done in results for one in done} == {Fate.RESERVED}
+    assert Alias.select().count() == Recipient.select().count() == 1500
+
+
 def test_a_domain_that_was_removed_meanwhile_gets_none(domain, now):
     verdicts = judge([Line(1, "ada@proj.example", ("a@x.example",), "ada")])
     Domain.update(removed_at=now).execute()
