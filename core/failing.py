@@ -1,4 +1,4 @@
-"""The mailboxes that refuse mail, as admins see them: those that have for longest first."""
+"""The mailboxes that refuse mail, as admins see them."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -10,7 +10,9 @@ from core.models import Alias, AliasRecipient, Domain, Person, Recipient
 from core.paging import PAGE_SIZE, Slice
 
 
-def failing_recipients(domains: frozenset[int] | None, after: int | None) -> Slice[Recipient]:
+def failing_recipients(
+    domains: frozenset[int] | None, after: int | None, *, newest_first: bool = False
+) -> Slice[Recipient]:
     """Return a page of them with their people.
 
     domains: ids of those whose mailboxes may be seen; None for all. after: the id of the last row of the
@@ -21,12 +23,16 @@ def failing_recipients(domains: frozenset[int] | None, after: int | None) -> Sli
     last = Recipient.get_or_none(Recipient.id == after) if after is not None and 0 < after < 2**31 else None
     if last is not None and last.failing_since is not None:
         begun: datetime = last.failing_since
-        query = query.where(since >= begun, (since > begun) | (Recipient.id > last.id))
+        later = (since <= begun) & ((since < begun) | (Recipient.id < last.id))
+        if not newest_first:
+            later = (since >= begun) & ((since > begun) | (Recipient.id > last.id))
+        query = query.where(later)
     if domains is not None:
         here = AliasRecipient.select(1).join(Alias)
         here = here.where(AliasRecipient.recipient == Recipient.id, Alias.domain.in_(sorted(domains)))
         query = query.where(fn.EXISTS(here))
-    rows = list(query.order_by(since, Recipient.id).limit(PAGE_SIZE + 1))
+    order = (since.desc(), Recipient.id.desc()) if newest_first else (since, Recipient.id)
+    rows = list(query.order_by(*order).limit(PAGE_SIZE + 1))
     more, rows = len(rows) > PAGE_SIZE, rows[:PAGE_SIZE]
     return Slice(rows, rows[-1].id if more else None)
 

@@ -99,9 +99,9 @@ _LIGHT: Any = [field for field in ImportRun._meta.sorted_fields if field is not 
 """All columns but the file itself, which may be large."""
 
 
-def recent(after: int | None = None) -> Slice[ImportRun]:
-    """Return the imports that are kept, the newest first, without their files."""
-    return slice_of(ImportRun.select(*_LIGHT), ImportRun.id, after, newest_first=True)
+def recent(after: int | None = None, *, newest_first: bool = True) -> Slice[ImportRun]:
+    """Return the imports that are kept, without their files."""
+    return slice_of(ImportRun.select(*_LIGHT), ImportRun.id, after, newest_first=newest_first)
 
 
 def find(run_id: int) -> ImportRun | None:

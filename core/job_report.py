@@ -70,11 +70,11 @@ def problem_groups() -> list[ProblemGroup]:
     ]
 
 
-def failed_notices(after: int | None) -> Slice[Notice]:
-    """Return a page of the mails of ours that could not be sent, the newest first."""
+def failed_notices(after: int | None, *, newest_first: bool = True) -> Slice[Notice]:
+    """Return a page of the mails of ours that could not be sent."""
     few = Notice.select(Notice.id).where(Notice.failed_with.is_null(False))  # by its index, not by the key
     query = Notice.select(Notice, Person).left_outer_join(Person).where(Notice.id.in_(few))
-    return slice_of(query, Notice.id, after, newest_first=True)
+    return slice_of(query, Notice.id, after, newest_first=newest_first)
 
 
 def retry_job(actor: Actor, settings: Settings, name: str, now: datetime) -> bool:

@@ -113,7 +113,9 @@ def look_again(actor: Actor, now: datetime) -> int:
     return int(count)
 
 
-def still_waiting(state: str = "", search: str = "", after: int | None = None) -> Slice[Reservation]:
+def still_waiting(
+    state: str = "", search: str = "", after: int | None = None, *, newest_first: bool = False
+) -> Slice[Reservation]:
     """Return addresses whose owner has not taken them over, in the order of their import.
 
     state: a `NameState`, or empty for all. search: how the address begins.
@@ -128,7 +130,7 @@ def still_waiting(state: str = "", search: str = "", after: int | None = None) -
         domains = Domain.select(Domain.id)
         domains = domains.where(Domain.name == domain) if domain else domains
         query = query.where(Alias.domain.in_([row.id for row in domains]))  # an index has the two together
-    return slice_of(query, Reservation.id, after, newest_first=False)
+    return slice_of(query, Reservation.id, after, newest_first=newest_first)
 
 
 def how_many() -> Counter[str]:

@@ -51,14 +51,16 @@ class OwnerView:
     """Whether mail goes to one of them now."""
 
 
-def role_addresses(domains: frozenset[int] | None, after: int | None) -> Slice[Alias]:
+def role_addresses(
+    domains: frozenset[int] | None, after: int | None, *, newest_first: bool = False
+) -> Slice[Alias]:
     """Return a page of them with their domains. domains: ids of those that may be seen; None for all."""
     shared = Alias.alias()
     ids = shared.select(shared.id).where(shared.shared == True)  # noqa: E712 -- SQL, by its index
     query = Alias.select(Alias, Domain).join(Domain).where(Alias.id.in_(ids))
     if domains is not None:
         query = query.where(Alias.domain.in_(sorted(domains)))
-    return slice_of(query, Alias.id, after, newest_first=False)
+    return slice_of(query, Alias.id, after, newest_first=newest_first)
 
 
 def owners_of(alias: Alias) -> list[OwnerView]:

@@ -101,14 +101,17 @@ def admin_pages() -> list[tuple[str, str]]:
     return [(endpoint, str(name)) for endpoint, name, readers in MENU if roles & set(readers)]
 
 
-def next_page(key: int | None) -> str:
-    """Return the address of the page that goes on after a key, with the same filters; None: of the first."""
-    return _this_page(after=key)
+def next_page(key: int | None, endpoint: str | None = None) -> str:
+    """Return the address of the page that goes on after a key, with the same filters; None: of the first.
+
+    endpoint: of the table, where an action on it may be what answers.
+    """
+    return _this_page(endpoint, after=key)
 
 
-def sorted_page(order: str) -> str:
+def sorted_page(order: str, endpoint: str | None = None) -> str:
     """Return the address of the first page in another order, with the same filters."""
-    return _this_page(sort=order, after=None)
+    return _this_page(endpoint, sort=order, after=None)
 
 
 def newest_first(*, by_default: bool) -> bool:
@@ -117,7 +120,7 @@ def newest_first(*, by_default: bool) -> bool:
     return order == "newest" if order in ("newest", "oldest") else by_default
 
 
-def _this_page(**other: object) -> str:
-    values: dict[str, Any] = dict(request.view_args or {})
+def _this_page(endpoint: str | None, **other: object) -> str:
+    values: dict[str, Any] = dict(request.view_args or {}) if endpoint is None else {}
     values |= {name: text for name, text in request.args.items() if text}
-    return url_for(str(request.endpoint), **values | other)
+    return url_for(endpoint or str(request.endpoint), **values | other)

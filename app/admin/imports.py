@@ -5,7 +5,7 @@ from datetime import date, datetime
 from flask import Response, abort, request, url_for
 from flask_babel import gettext as _
 
-from app.admin.blueprint import OF_THE_PROJECT, Page, actor, after, blueprint, only_for
+from app.admin.blueprint import OF_THE_PROJECT, Page, actor, after, blueprint, newest_first, only_for
 from app.auth.fresh import needs_fresh_sign_in
 from app.extensions import htmx, settings
 from app.navigation import go
@@ -162,8 +162,10 @@ def _started(run: ImportRun) -> Page:
 
 
 def _imports(**said: object) -> str:
+    newest = newest_first(by_default=True)
+    found = import_runs.recent(after(), newest_first=newest)
     return render(
-        "admin/imports.html", "admin/_imports.html", found=import_runs.recent(after()), State=State, **said
+        "admin/imports.html", "admin/_imports.html", found=found, newest=newest, State=State, **said
     )
 
 
@@ -189,10 +191,12 @@ def _waiting(**said: object) -> str:
     state = request.args.get("state", "")
     state = state if state in list(NameState) else ""
     search = request.args.get("q", "").strip()
+    newest = newest_first(by_default=False)
     return render(
         "admin/waiting.html",
         "admin/_waiting.html",
-        found=reservations.still_waiting(state, search, after()),
+        found=reservations.still_waiting(state, search, after(), newest_first=newest),
+        newest=newest,
         counts=reservations.how_many(),
         state=state,
         search=search,

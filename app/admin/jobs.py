@@ -3,7 +3,7 @@
 from flask import request, url_for
 from flask_babel import gettext as _
 
-from app.admin.blueprint import OF_THE_PROJECT, Page, actor, after, blueprint, only_for
+from app.admin.blueprint import OF_THE_PROJECT, Page, actor, after, blueprint, newest_first, only_for
 from app.extensions import htmx, settings
 from app.navigation import go
 from app.portal.blueprint import render, say
@@ -46,13 +46,14 @@ def _decide(done: bool, said: str) -> Page:
 
 
 def _report(**said: object) -> str:
-    now = utc_now()
+    now, newest = utc_now(), newest_first(by_default=True)
     return render(
         "admin/jobs.html",
         "admin/_jobs.html",
         failed=failed_jobs(settings),
         teams=job_report.team_states(now),
         problems=job_report.problem_groups(),
-        found=job_report.failed_notices(after()),
+        found=job_report.failed_notices(after(), newest_first=newest),
+        newest=newest,
         **said,
     )

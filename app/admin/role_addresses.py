@@ -3,7 +3,7 @@
 from flask import abort, request, url_for
 from flask_babel import gettext as _
 
-from app.admin.blueprint import READERS, Page, actor, after, authority, blueprint, only_for
+from app.admin.blueprint import READERS, Page, actor, after, authority, blueprint, newest_first, only_for
 from app.admin.people import DECIDERS
 from app.auth.fresh import needs_fresh_sign_in
 from app.extensions import htmx, settings
@@ -120,12 +120,14 @@ def _done(alias_id: int, sentence: str) -> Page:
 
 
 def _list(**said: object) -> str:
-    found = use_cases.role_addresses(authority().domains, after())
+    newest = newest_first(by_default=False)
+    found = use_cases.role_addresses(authority().domains, after(), newest_first=newest)
     domains = Domain.select().where(Domain.removed_at.is_null()).order_by(Domain.name)
     return render(
         "admin/role_addresses.html",
         "admin/_role_addresses.html",
         found=found,
+        newest=newest,
         owners=use_cases.count_owners(found.rows),
         domains=[domain for domain in domains if authority().decides(domain.id)],
         **said,
