@@ -37,11 +37,13 @@ def make_role_address() -> Page:
     domain = find_domain(typed.get("domain", "")) or abort(400)
     if not authority().decides(domain.id):
         abort(403)
+    field = "owners"
     try:
         owners = [_person(name).id for name in typed.get("owners", "").split()]
+        field = "name"
         alias = use_cases.make(actor(), domain, typed.get("name", ""), owners, utc_now())
     except RoleAddressProblem as error:
-        return _list(error=told(error), typed=typed), 422
+        return _list(error=told(error), field=field, typed=typed), 422
     wake_outbox(settings)
     say(_("The address is there. Its owners are told."), on_next_page=True)
     return go(url_for("admin.role_address", alias_id=alias.id))

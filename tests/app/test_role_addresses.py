@@ -57,8 +57,11 @@ def test_an_admin_makes_one_and_sees_who_stands_behind_it(
 
 @HTMX
 @pytest.mark.parametrize(
-    ("owners", "name", "words"),
-    [("nosuchname", "team.x", "Nobody named nosuchname"), ("{member}", "a b", "letters from a to z")],
+    ("owners", "name", "fault"),
+    [
+        ("nosuchname", "team.x", ("owners", "Nobody named nosuchname")),
+        ("{member}", "a b", ("name", "letters from a to z")),
+    ],
 )
 def test_what_cannot_be_made_is_said(
     portal: Portal,
@@ -67,14 +70,17 @@ def test_what_cannot_be_made_is_said(
     member: Account,
     owners: str,
     name: str,
-    words: str,
+    fault: tuple[str, str],
     htmx: bool,
 ) -> None:
     answer = make(admin, owners.format(member=member.name), name, htmx=htmx)
 
     assert (answer.status, answer.is_whole_page) == (422, not htmx)
+    field, words = fault
     assert words in answer.page.one("p", id="make-error").text
     assert answer.page.one("input", id="name")["value"] == name
+    (marked,) = answer.page.all(aria_invalid="true")
+    assert (marked["id"], marked.get("autofocus")) == (field, "")
 
 
 def test_admins_of_other_domains_see_nothing_of_it(
