@@ -1,7 +1,7 @@
 """Names that one person had in the directory and another has now: both, side by side."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,17 +36,20 @@ def freed_names(after: int | None, now: datetime) -> Slice[FreedName]:
     """Return a page of them, the newest first; without those of whom one is erased."""
     query = Notice.select().where(Notice.kind == NAME_TAKEN_OVER)
     page = slice_of(query, Notice.id, after, newest_first=True, size=AT_ONCE)
-    found = []
-    for notice in page.rows:
-        ids = json.loads(notice.subject_ids)
-        sides = [_side(Person.get_or_none(Person.id == ids[name]), now) for name in ("person", "newcomer")]
-        if sides[0] is not None and sides[1] is not None:
-            found.append(FreedName(notice.id, notice.made_at, sides[0], sides[1]))
+    named = {notice.id: json.loads(notice.subject_ids) for notice in page.rows}
+    sides = _sides({ids[name] for ids in named.values() for name in ("person", "newcomer")}, now)
+    found = [
+        FreedName(notice.id, notice.made_at, sides[ids["person"]], sides[ids["newcomer"]])
+        for notice, ids in zip(page.rows, named.values(), strict=True)
+        if ids["person"] in sides and ids["newcomer"] in sides
+    ]
     return Slice(found, page.next_key)
 
 
-def _side(person: Person | None, now: datetime) -> Side | None:
-    if person is None:
-        return None
-    identities = Identity.select().where(Identity.person == person).order_by(Identity.id)
-    return Side(person, list(identities), alias_views(person, now))
+def _sides(person_ids: Set[int], now: datetime) -> Mapping[int, Side]:
+    """Return those of these people who are there, by their ids."""
+    identities: dict[int, list[Identity]] = {}
+    for one in Identity.select().where(Identity.person.in_(person_ids)).order_by(Identity.id):
+        identities.setdefault(one.person_id, []).append(one)
+    people = Person.select().where(Person.id.in_(person_ids))
+    return {one.id: Side(one, identities.get(one.id, []), alias_views(one, now)) for one in people}
