@@ -652,6 +652,9 @@ class BulkLine(Table):
     outcome = CharField(20, null=True)
     """What became of them, or would; None until their turn has come."""
 
+    class Meta:
+        indexes = ((("run", "outcome"), False),)
+
 
 class AdminLink(Recorded, Table):
     """The link that makes the first admin (`core.first_admin`); gone as soon as it is used."""

@@ -76,8 +76,10 @@ def _next_on(domains: Iterable[int], after: int | None, *, newest_first: bool) -
     """
     bound = Alias.person < (after or MOST_ID) if newest_first else Alias.person > (after or 0)
     order = Alias.person.desc() if newest_first else Alias.person.asc()
-    shared = AliasOwner.select(AliasOwner.person).join(Alias).where(Alias.domain.in_(sorted(domains)))
-    found = _ids(shared)
+    role = Alias.alias()
+    roles = role.select(role.id).where(role.shared == True)  # noqa: E712 -- SQL: few, by their index
+    shared = AliasOwner.select(AliasOwner.person).join(Alias).where(AliasOwner.alias.in_(roles))
+    found = _ids(shared.where(Alias.domain.in_(sorted(domains))))
     for domain in domains:
         own = Alias.select(Alias.person).distinct().where(Alias.domain == domain, bound)
         found |= _ids(own.order_by(order).limit(PAGE_SIZE + 1))
