@@ -10,6 +10,9 @@ from core.translation import N_, ToldError
 
 MAX_LOCAL = 64  # octets, RFC 5321 §4.5.3.1.1
 MAX_DOMAIN = 253  # octets, RFC 1035 §2.3.4 without the root dot
+MAX_LABEL = 63  # octets, RFC 1035 §2.3.4
+_BARE_IP = N_("A bare IP address cannot take mail here.")
+_NO_DOMAIN_CHARACTER = N_("The domain has a character or a hyphen where none can be.")
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a1-\ud7ff\uf900-\U0010ffff-]"
 _DOT_ATOM = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*")
 _QUOTED = re.compile(r'"(?:[ !#-\[\]-~\u0080-\U0010ffff]|\\[ -~])*"')
@@ -83,16 +86,22 @@ def to_ascii_domain(text: str) -> str:
 
     Raises AddressError when it is no host name, an address literal, or a single label.
     """
+    if text.startswith("["):
+        raise AddressError(_BARE_IP)
     text = text.removesuffix(".").lower()
     try:
         domain = text if text.isascii() else idna.encode(text, uts46=True).decode()
     except (idna.IDNAError, UnicodeError):
-        raise AddressError(N_("The domain has a character that no domain can have.")) from None
+        raise AddressError(_NO_DOMAIN_CHARACTER) from None
     labels = domain.split(".")
-    if len(domain) > MAX_DOMAIN or len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
+    if len(domain) > MAX_DOMAIN or any(len(label) > MAX_LABEL for label in labels):
+        raise AddressError(N_("The domain after the @, or a part of it between dots, is too long."))
+    if len(labels) < 2 or not all(labels):
         raise AddressError(N_("The domain after the @ is not complete."))
+    if not all(_LABEL.fullmatch(label) for label in labels):
+        raise AddressError(_NO_DOMAIN_CHARACTER)
     if labels[-1].isdigit():
-        raise AddressError(N_("A bare IP address cannot take mail here."))
+        raise AddressError(_BARE_IP)
     return domain
 
 

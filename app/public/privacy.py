@@ -1,8 +1,8 @@
 """What is stored, for those it is about: one entry for each table, and one for each other place.
 
-A test holds that every table of `core.models` has its entry. Periods come from the code that keeps to
-them. `%(provider)s` and `%(directory)s` stand for where people sign in and where their teams are; the
-template fills them in.
+Tests hold that every table of `core.models` has its entry, and every column its words. Periods come from
+the code that keeps to them. `%(provider)s` and `%(directory)s` stand for where people sign in and where
+their teams are; the template fills them in.
 """
 
 from collections.abc import Mapping
@@ -40,7 +40,8 @@ YOU: Tables = {
             "that %(provider)s told us at a sign-in, and whether it is proven. The language that your "
             "browser or %(provider)s asked for then. The language and the mails that you chose yourself. "
             "When you first came here, when %(directory)s was last asked about you, when you last sent "
-            "yourself a test mail, and whether an admin has closed your account."
+            "yourself a test mail, and whether and when an admin has closed your account. Name and address "
+            "once more in small letters, by which the admins find you."
         ),
         _(
             "Your name in %(directory)s becomes your address. The rest is there to know you again, to write "
@@ -50,7 +51,10 @@ YOU: Tables = {
     ),
     models.Identity: Kept(
         _("Your sign-in"),
-        _("The identifier that %(provider)s gives you: neither a name nor an address. No password."),
+        _(
+            "The identifier that %(provider)s gives you, and when it first came: neither a name nor an "
+            "address. No password."
+        ),
         _("It alone says who you are. Names can be changed, and taken by somebody else afterwards."),
         UNTIL_DELETED,
     ),
@@ -58,20 +62,24 @@ YOU: Tables = {
         _("Your teams"),
         _(
             "For each team that a domain here asks for: whether you are in it, since when, and when that was "
-            "last looked up. Other teams of yours are not kept."
+            "last looked up; a “no” that was said only once, and when. Other teams of yours are not kept."
         ),
         _("They decide which addresses you may have."),
         UNTIL_DELETED,
     ),
     models.AccountFact: Kept(
         _("The state of your account in %(directory)s"),
-        _("Whether it is active and whether the Code of Conduct is signed; since when, and when looked up."),
-        _("Both are conditions for an address."),
+        _(
+            "Whether it is active, whether it is suspended, and whether the Code of Conduct is signed; since "
+            "when, and when looked up; a “no” that was said only once, and when; since when one waits for an "
+            "admin, and when the answer last turned to “no”."
+        ),
+        _("They are conditions for an address."),
         UNTIL_DELETED,
     ),
     models.Waiver: Kept(
         _("What you asked the admins for"),
-        _("What you asked for beyond the rules, your reason, the answer, and when."),
+        _("What you asked for beyond the rules, until when, your reason, the answer, and when."),
         _("The admins decide by it, and you can read the answer."),
         UNTIL_DELETED,
     ),
@@ -82,14 +90,18 @@ ADDRESSES: Tables = {
         _("Addresses of the old system that wait for their owners"),
         _(
             "The name in %(directory)s that the old list has for an address, how old the list is, and how "
-            "far that name is looked up; when a code was sent to its first mailbox, and who asked for it."
+            "far that name is looked up; when a code was sent to its first mailbox, who asked for it, and "
+            "how often one was tried."
         ),
         _("Mail goes on while its owner has not been here yet, and nobody else gets the address."),
         _("Until its owner takes it over, or an admin takes it out."),
     ),
     models.ImportRun: Kept(
         _("Lists of old addresses"),
-        _("A file that an admin brings: addresses, mailboxes, and names in %(directory)s."),
+        _(
+            "A file that an admin brings: addresses, mailboxes, and names in %(directory)s. When it came, of "
+            "which day it is, and how far the work on it is."
+        ),
         _("Addresses of an old system go on working."),
         _("The file until it is brought in, the rest %(days)s days at most.", days=IMPORTS_LAST.days),
     ),
@@ -103,7 +115,10 @@ ADDRESSES: Tables = {
         _("Your addresses"),
         _(
             "Name and domain of each, that it is yours, and everything that you see and choose on its page: "
-            "its label, switched on or off, the order of its mailboxes, until when it lasts."
+            "its label, switched on or off, the order of its mailboxes, when it began and until when it "
+            "lasts. Whether an admin or %(directory)s has stopped it, of which end you were reminded, since "
+            "when no mailbox of it works, and which kept name it looks like. For one that waits for you from "
+            "an old list, the sign-in identifier that may have it."
         ),
         _("The relay looks here for every mail."),
         _(
@@ -116,15 +131,17 @@ ADDRESSES: Tables = {
     models.Recipient: Kept(
         _("Your mailboxes"),
         _(
-            "Each mailbox that you named, whether and when you confirmed it, when its confirmation mail was "
-            "sent, and, while its server refuses mail, since when and with which code."
+            "Each mailbox that you named, also in the spelling by which equal ones are found, and when; "
+            "whether and when you, or the old system, confirmed it; a random number for its confirmation "
+            "mail, when that was sent, and with which code it was refused; and, while its server refuses "
+            "mail, since when and with which code."
         ),
         _("Mail for your address goes there, and only after you have confirmed it."),
         UNTIL_DELETED,
     ),
     models.AliasRecipient: Kept(
         _("Which address leads to which mailbox"),
-        _("The mailboxes of each address, in your order."),
+        _("The mailboxes of each address, in your order, and which one goes when a new one is confirmed."),
         _("The relay delivers by it."),
         _("Until you take the mailbox out of the address."),
     ),
@@ -136,7 +153,7 @@ ADDRESSES: Tables = {
     ),
     models.AliasOwner: Kept(
         _("Addresses with several owners"),
-        _("Who looks after an address such as security@."),
+        _("Who looks after an address such as security@, until when, and whether an admin has stopped that."),
         _("Each of the owners can then see and change it."),
         _("Until you are no longer one of them, or your account here is deleted."),
     ),
@@ -156,7 +173,8 @@ MAIL: Tables = {
         _("Mail from us"),
         _(
             "That a mail was written to you, or to the admins about you: of which kind, about which of your "
-            "addresses, when it was sent, or the code with which it was refused. Not its text. Of somebody "
+            "addresses, to which of your mailboxes, when it was due and sent, or the code with which it was "
+            "refused. Not its text. Of somebody "
             "who deleted their account, each mailbox, for one last mail, until that is sent."
         ),
         _("Nothing is sent twice, and nothing is forgotten when a machine stops."),
@@ -170,7 +188,8 @@ SIGNING_IN: Tables = {
         _(
             "For each a hash of its key, when you signed in and last gave your password, and in which "
             "hour it was last used; while a code by mail stands in for the password, when that was sent and "
-            "how often one was tried. No network address and no name of a browser."
+            "how often one was tried, and whether %(provider)s was asked to have you sign in anew. No "
+            "network address and no name of a browser."
         ),
         _("You stay signed in, and can be signed out everywhere at once."),
         _("Until you sign out, or %(days)s days after it was last used.", days=SESSION_LASTS.days),
@@ -215,8 +234,8 @@ RECORD: Tables = {
     models.AuditEntry: Kept(
         _("The record of changes"),
         _(
-            "Each change: when, which kind, and the numbers of the rows that it was about. Names and "
-            "addresses are not in it, only a hash that commits to them."
+            "Each change: when, which kind, the number of the person who made it, and the numbers of the "
+            "rows that it was about. Names and addresses are not in it, only a hash that commits to them."
         ),
         _("Nobody, no admin either, can change what was done here without it showing."),
         _("For good; it has no word about you."),
@@ -339,7 +358,10 @@ ELSEWHERE = (
     ),
     Kept(
         _("Work that waits"),
-        _("Numbers of people and names of teams to be looked up. No names of people and no addresses."),
+        _(
+            "Numbers of people, of lists and of what an admin began, and names of teams. No names of people "
+            "and no addresses."
+        ),
         _("Slow work is done beside the pages."),
         _("Until it is done; what failed, a week."),
     ),

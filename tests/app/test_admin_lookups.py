@@ -225,6 +225,24 @@ def test_problems_are_grouped_with_counts(portal: Portal, admin: Client, trouble
     assert rows[1].startswith("3 sync-person status 503")
 
 
+def test_what_is_english_by_nature_is_marked_as_english(
+    portal: Portal, admin: Client, trouble: None, entry: AuditEntry
+) -> None:
+    """A screen reader that reads Japanese changes its voice for it."""
+    with write():
+        Notice.update(kind="daily-digest").where(Notice.unique_key == "tried-in-vain").execute()
+    admin.http.headers["Accept-Language"] = "ja"
+    jobs = admin.get("/admin/jobs").page
+    record_page = admin.get("/admin/audit").page
+    entry_page = admin.get(f"/admin/audit/{entry.id}").page
+
+    parts = [one for page in (jobs, record_page, entry_page) for one in page.elements()]
+    marked = {one.text for one in parts if one.get("lang") == "en"}
+    assert {"sync-person", "status 503", "person 2", "sync-team", "gone", "ubuntumembers"} <= marked
+    assert {"daily-digest", entry.verb} <= marked
+    assert jobs.one("html")["lang"] == "ja"
+
+
 def test_mail_that_could_not_be_sent_and_the_teams_are_shown(
     portal: Portal, admin: Client, trouble: None
 ) -> None:

@@ -298,7 +298,7 @@ def assert_field_is_wrong(row: Element, sentence: str) -> None:
     [
         ("no address", "An address looks like name@example.org."),
         ("mine@ubuntu.com", "This is an address of the project itself. Mail would run in a circle."),
-        ("mine@[192.0.2.1]", "The domain after the @ is not complete."),
+        ("mine@[192.0.2.1]", "A bare IP address cannot take mail here."),
         ("<b>@home.example.net", "The part before the @ has a character or a dot where none can be."),
     ],
 )

@@ -199,6 +199,14 @@ def test_each_question_has_its_page_and_its_answer(portal: Portal, client: Clien
         assert page.one("section", id="contact").all("a"), slug
 
 
+def test_old_links_into_the_help_still_lead_to_the_question(portal: Portal, client: Client) -> None:
+    page = client.get("/help").page
+
+    for slug in HELP:
+        assert page.one("li", id=slug).one("a")["href"] == f"/help/{slug}"
+    assert page.one("section", id="contact").all("a")
+
+
 @pytest.mark.parametrize("slug", ["nothing", "spam.html", "%2e%2e%2fhelp", "a" * 300])
 def test_no_question_no_answer(portal: Portal, client: Client, slug: str) -> None:
     assert client.get(f"/help/{slug}").status == 404

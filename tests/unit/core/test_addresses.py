@@ -54,6 +54,26 @@ def test_an_address_is_read_into_its_one_form(text, local_part, domain):
 
 
 @pytest.mark.parametrize(
+    ("domain", "why"),
+    [
+        ("a" * 64 + ".org", "too long"),
+        (".".join(["a" * 63] * 4), "too long"),
+        ("example", "not complete"),
+        ("example..org", "not complete"),
+        ("exam_ple.org", "a character or a hyphen"),
+        ("exam ple.org", "a character or a hyphen"),
+        ("-example.org", "a character or a hyphen"),
+        ("exa\u2488mple.org", "a character or a hyphen"),
+        ("[192.0.2.1]", "bare IP"),
+        ("192.0.2.1", "bare IP"),
+    ],
+)
+def test_what_is_wrong_with_a_domain_is_said(domain, why):
+    with pytest.raises(AddressError, match=why):
+        parse_address(f"ada@{domain}")
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
