@@ -82,7 +82,7 @@ def test_the_preset_has_ubuntus_six_domains(waypost: Waypost) -> None:
         (("domain", "add", "proj.example"), "--team"),
         (("domain", "add", "--preset", "../../etc/passwd"), "no preset"),
         (("domain", "add", "srs.proj.example", "--team", "x"), "Bounces come back to this domain"),
-        (("domain", "add", "*.proj.example", "--team", "x"), "not complete"),
+        (("domain", "add", "*.proj.example", "--team", "x"), "a character or a hyphen where none can be"),
         (("domain", "add", "proj.example", "--team", ""), "no name of a team"),
         (("domain", "add", "proj.example", "--team", "two words"), "two words is no name of a team"),
         (("admin", "grant-team", "two words", "--yes"), "two words is no name of a team"),
