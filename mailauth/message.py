@@ -129,7 +129,7 @@ def _message(header: bytes, body: Body) -> Message:
         return Message([], body)
     # White space besides SP and HTAB: nothing but whole CRLFs?
     odd = header.translate(None, _NO_ODD_SPACE)
-    plain = odd == b"\r\n" * (len(odd) // 2)
+    plain = odd == b"\r\n" * header.count(b"\r\n")
     raws = _END_OF_FIELD.split(header)
     return Message(raws, body, plain=plain)
 
