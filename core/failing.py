@@ -23,10 +23,10 @@ def failing_recipients(
     last = Recipient.get_or_none(Recipient.id == after) if after is not None and 0 < after < 2**31 else None
     if last is not None and last.failing_since is not None:
         begun: datetime = last.failing_since
-        later = (since <= begun) & ((since < begun) | (Recipient.id < last.id))
-        if not newest_first:
-            later = (since >= begun) & ((since > begun) | (Recipient.id > last.id))
-        query = query.where(later)
+        if newest_first:
+            query = query.where(since <= begun, (since < begun) | (Recipient.id < last.id))
+        else:
+            query = query.where(since >= begun, (since > begun) | (Recipient.id > last.id))
     if domains is not None:
         here = AliasRecipient.select(1).join(Alias)
         here = here.where(AliasRecipient.recipient == Recipient.id, Alias.domain.in_(sorted(domains)))
