@@ -180,7 +180,7 @@ def _rank(row: DomainRow) -> tuple[bool, int]:
 
 _OWN_ALIASES = Prepared(
     lambda value: (
-        Alias.select(Alias, Domain, AliasRecipient, Recipient)
+        Alias.select(Alias, Domain.id, Domain.name, AliasRecipient, Recipient)
         .join(Domain)
         .join_from(Alias, AliasRecipient, JOIN.LEFT_OUTER, attr="row")
         .join(Recipient, JOIN.LEFT_OUTER)
@@ -194,7 +194,10 @@ _OWN_ALIASES = Prepared(
 def alias_views(
     person: Person, now: datetime, alias_id: int | None = None, *, given_up: bool = False
 ) -> list[AliasView]:
-    """Load a person's aliases, or one of them. given_up: with those that they gave up."""
+    """Load a person's aliases, or one of them; of their domains the name alone.
+
+    given_up: with those that they gave up.
+    """
     if alias_id is not None and not 0 < alias_id < MOST_ID:
         return []
     aliases: dict[int, Alias] = {}

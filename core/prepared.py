@@ -26,6 +26,23 @@ class _Slot:
         return values[self.name] if self.place is None else values[self.name][self.place]
 
 
+class _Written:
+    """A select as it was written, and what makes its rows of what the database gives."""
+
+    def __init__(self, query: Any, sql: str, slots: list[Any]) -> None:
+        self._query, self.sql, self.slots = query, sql, slots
+        self._maker: Callable[[Any], Any] | None = None
+
+    def maker(self, cursor: Any) -> Callable[[Any], Any]:
+        """Return it; peewee looks at the columns of the first answer, which all others share."""
+        if self._maker is None:
+            rows = self._query._get_cursor_wrapper(cursor)
+            rows.initialize()
+            rows.cursor = None
+            self._maker = rows.process_row
+        return self._maker
+
+
 class Slots:
     """Names the open values of a select: `value("name")`, or for a list `value.each("names")`."""
 
@@ -50,22 +67,23 @@ class Prepared:
 
     def __init__(self, build: Callable[[Slots], Any]) -> None:
         self._build = build
-        self._written: WeakKeyDictionary[Any, dict[Any, tuple[Any, str, list[Any]]]] = WeakKeyDictionary()
+        self._written: WeakKeyDictionary[Any, dict[Any, _Written]] = WeakKeyDictionary()
 
     def __call__(self, **values: Any) -> Iterator[Any]:
         """Ask; yields the rows as the select itself would. A list of values is written once a length."""
         lengths = {name: len(value) for name, value in values.items() if isinstance(value, list)}
-        query, sql, slots = self._written_for(lengths)
-        taken = [one.value(values) if isinstance(one, _Slot) else one for one in slots]
-        return iter(query._get_cursor_wrapper(database.execute_sql(sql, taken)))
+        written = self._written_for(lengths)
+        taken = [one.value(values) if isinstance(one, _Slot) else one for one in written.slots]
+        cursor = database.execute_sql(written.sql, taken)
+        return map(written.maker(cursor), cursor.fetchall())
 
-    def _written_for(self, lengths: Mapping[str, int]) -> tuple[Any, str, list[Any]]:
+    def _written_for(self, lengths: Mapping[str, int]) -> _Written:
         kept = self._written.setdefault(database.obj, {})
         key = tuple(lengths.items())
         if key in kept:
             return kept[key]
         query = self._build(Slots(lengths))
-        written = (query, *query.sql())
+        written = _Written(query, *query.sql())
         if all(length <= MOST_KEPT for length in lengths.values()):
             kept[key] = written
         return written

@@ -76,7 +76,7 @@ def make_bare(settings: Settings | None = None) -> Flask:
 def _load(person: Person) -> dict[str, Any]:
     """Ask for what `core.overview` asks for."""
     aliases = list(
-        Alias.select(Alias, Domain, AliasRecipient, Recipient)
+        Alias.select(Alias, Domain.id, Domain.name, AliasRecipient, Recipient)
         .join(Domain)
         .join_from(Alias, AliasRecipient, JOIN.LEFT_OUTER, attr="row")
         .join(Recipient, JOIN.LEFT_OUTER)
