@@ -41,11 +41,11 @@ def addresses_behind(
     recipients: Iterable[Recipient], domains: frozenset[int] | None
 ) -> Mapping[int, list[str]]:
     """Return the addresses that lead to some mailboxes, by the mailboxes' ids, as far as they may be seen."""
-    query = AliasRecipient.select(AliasRecipient, Alias, Domain).join(Alias).join(Domain)
-    query = query.where(AliasRecipient.recipient.in_([row.id for row in recipients]))
+    query = AliasRecipient.select(AliasRecipient.recipient, Alias.local_part, Domain.name).join(Alias)
+    query = query.join(Domain).where(AliasRecipient.recipient.in_([row.id for row in recipients]))
     if domains is not None:
         query = query.where(Alias.domain.in_(sorted(domains)))
     found: dict[int, list[str]] = {}
-    for row in query.order_by(AliasRecipient.id):
-        found.setdefault(row.recipient_id, []).append(row.alias.text)
+    for recipient, local_part, domain in query.order_by(AliasRecipient.id).tuples():
+        found.setdefault(recipient, []).append(f"{local_part}@{domain}")
     return found
