@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from peewee import JOIN, fn
 
@@ -41,7 +42,7 @@ def addresses_behind(
     recipients: Iterable[Recipient], domains: frozenset[int] | None
 ) -> Mapping[int, list[str]]:
     """Return the addresses that lead to some mailboxes, by the mailboxes' ids, as far as they may be seen."""
-    query = AliasRecipient.select(AliasRecipient.recipient, Alias.local_part, Domain.name).join(Alias)
+    query: Any = AliasRecipient.select(AliasRecipient.recipient, Alias.local_part, Domain.name).join(Alias)
     query = query.join(Domain).where(AliasRecipient.recipient.in_([row.id for row in recipients]))
     if domains is not None:
         query = query.where(Alias.domain.in_(sorted(domains)))

@@ -112,7 +112,7 @@ def has_address_on(domains: Iterable[int]) -> Any:
 
 def addresses_of(people: Iterable[Person], domains: frozenset[int] | None) -> Mapping[int, list[str]]:
     """Return the addresses of some people by the people's ids, as far as they may be seen."""
-    query = Alias.select(Alias.person, Alias.local_part, Domain.name).join(Domain)
+    query: Any = Alias.select(Alias.person, Alias.local_part, Domain.name).join(Domain)
     query = query.where(Alias.person.in_([one.id for one in people]))
     if domains is not None:
         query = query.where(Alias.domain.in_(list(domains)))

@@ -3,15 +3,17 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from flask import Blueprint, abort, g, request, url_for
+from flask import Blueprint, abort, g, request
 from flask_babel import lazy_gettext as _
 from flask_login import current_user, login_required
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from app.admin import words
 from app.extensions import settings
-from app.navigation import is_signed_in, know_admin
+from app.navigation import current_page, is_signed_in, know_admin, safe_next
 from core.audit import Actor
 from core.database import utc_now
 from core.models import MOST_ID
@@ -22,6 +24,8 @@ View = Callable[..., Any]
 
 READERS = (Role.PROJECT_ADMIN, Role.DOMAIN_ADMIN, Role.AUDITOR)
 OF_THE_PROJECT = (Role.PROJECT_ADMIN, Role.AUDITOR)
+OF_POLLING = ("seen",)
+"""What the address of a part asks for that is fetched again and again, and not its page."""
 
 MENU = (
     ("admin.overview", _("What waits"), READERS),
@@ -79,7 +83,7 @@ def actor() -> Actor:
 
 def after() -> int | None:
     """Return the key after which the page that was asked for begins; None for what can be none."""
-    key = request.args.get("after", None, int)
+    key = filters().get("after", None, int)
     return key if key is not None and 0 < key < MOST_ID else None
 
 
@@ -90,6 +94,7 @@ def helpers() -> dict[str, object]:
         "admin_words": words,
         "admin_pages": admin_pages,
         "authority": authority(),
+        "filters": filters(),
         "next_page": next_page,
         "sorted_page": sorted_page,
     }
@@ -101,26 +106,40 @@ def admin_pages() -> list[tuple[str, str]]:
     return [(endpoint, str(name)) for endpoint, name, readers in MENU if roles & set(readers)]
 
 
-def next_page(key: int | None, endpoint: str | None = None) -> str:
-    """Return the address of the page that goes on after a key, with the same filters; None: of the first.
-
-    endpoint: of the table, where an action on it may be what answers.
-    """
-    return _this_page(endpoint, after=key)
-
-
-def sorted_page(order: str, endpoint: str | None = None) -> str:
-    """Return the address of the first page in another order, with the same filters."""
-    return _this_page(endpoint, sort=order, after=None)
+def filters() -> MultiDict[str, str]:
+    """Return what the address of the open page asks for; an action in it (HTMX) leaves that as it is."""
+    if "filters" not in g:
+        opened = urlsplit(current_page() or "")
+        text = opened.query if opened.path == _path() else ""
+        g.filters = request.args if request.method == "GET" else MultiDict(parse_qsl(text))
+    return g.filters  # type: ignore[no-any-return]
 
 
 def newest_first(*, by_default: bool) -> bool:
     """Whether the table is wanted with the newest row first, as the address says."""
-    order = request.args.get("sort")
+    order = filters().get("sort")
     return order == "newest" if order in ("newest", "oldest") else by_default
 
 
-def _this_page(endpoint: str | None, **other: object) -> str:
-    values: dict[str, Any] = dict(request.view_args or {}) if endpoint is None else {}
-    values |= {name: text for name, text in request.args.items() if text}
-    return url_for(endpoint or str(request.endpoint), **values | other)
+def next_page(key: int | None) -> str:
+    """Return the address of the page that goes on after a key, with the same filters; None: of the first."""
+    return _this_page(after=key)
+
+
+def sorted_page(order: str) -> str:
+    """Return the address of the first page in another order, with the same filters."""
+    return _this_page(sort=order, after=None)
+
+
+def _this_page(**other: object) -> str:
+    values = {name: text for name, text in filters().items() if text and name not in OF_POLLING} | other
+    query = urlencode({name: value for name, value in values.items() if value is not None})
+    return f"{_path()}?{query}" if query else _path()
+
+
+def _path() -> str:
+    """Return the path of the open page; the address of an action begins with that of its page."""
+    path = request.path
+    while request.method != "GET" and path and safe_next(path) is None:
+        path = path.rpartition("/")[0]
+    return path

@@ -5,7 +5,16 @@ from datetime import date, datetime
 from flask import Response, abort, request, url_for
 from flask_babel import gettext as _
 
-from app.admin.blueprint import OF_THE_PROJECT, Page, actor, after, blueprint, newest_first, only_for
+from app.admin.blueprint import (
+    OF_THE_PROJECT,
+    Page,
+    actor,
+    after,
+    blueprint,
+    filters,
+    newest_first,
+    only_for,
+)
 from app.auth.fresh import needs_fresh_sign_in
 from app.extensions import htmx, settings
 from app.navigation import go
@@ -170,7 +179,7 @@ def _imports(**said: object) -> str:
 
 
 def _run(run: ImportRun, **said: object) -> str:
-    fate = request.args.get("fate", "")
+    fate = filters().get("fate", "")
     fate = fate if fate in list(Fate) else ""
     return render(
         "admin/import_run.html",
@@ -188,9 +197,9 @@ def _run(run: ImportRun, **said: object) -> str:
 
 
 def _waiting(**said: object) -> str:
-    state = request.args.get("state", "")
+    state = filters().get("state", "")
     state = state if state in list(NameState) else ""
-    search = request.args.get("q", "").strip()
+    search = filters().get("q", "").strip()
     newest = newest_first(by_default=False)
     return render(
         "admin/waiting.html",
