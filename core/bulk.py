@@ -119,7 +119,7 @@ def _make(
 
 def progress_of(run: BulkRun) -> Progress:
     """Count how far a run is."""
-    counted: Any = BulkLine.select(BulkLine.outcome, fn.COUNT(BulkLine.id)).where(BulkLine.run == run)
+    counted: Any = BulkLine.select(BulkLine.outcome, fn.COUNT(1)).where(BulkLine.run == run)
     counts: dict[str | None, int] = dict(counted.group_by(BulkLine.outcome).tuples())
     waiting = counts.pop(None, 0)
     outcomes = {str(outcome): count for outcome, count in counts.items()}

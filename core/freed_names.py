@@ -7,7 +7,7 @@ from datetime import datetime
 
 from core.models import Identity, Notice, Person
 from core.notices import NAME_TAKEN_OVER
-from core.overview import AliasView, alias_views
+from core.overview import AliasView, alias_views_of_all
 from core.paging import Slice, slice_of
 
 AT_ONCE = 10
@@ -51,5 +51,6 @@ def _sides(person_ids: Set[int], now: datetime) -> Mapping[int, Side]:
     identities: dict[int, list[Identity]] = {}
     for one in Identity.select().where(Identity.person.in_(person_ids)).order_by(Identity.id):
         identities.setdefault(one.person_id, []).append(one)
-    people = Person.select().where(Person.id.in_(person_ids))
-    return {one.id: Side(one, identities.get(one.id, []), alias_views(one, now)) for one in people}
+    people = list(Person.select().where(Person.id.in_(person_ids)))
+    views = alias_views_of_all(people, now)
+    return {one.id: Side(one, identities.get(one.id, []), views.get(one.id, [])) for one in people}

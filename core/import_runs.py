@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from peewee import chunked, fn
+from peewee import chunked
 
 from core.audit import Actor, record
 from core.database import connection, write
@@ -18,7 +18,7 @@ from core.import_rules import Fate, Verdict, judge
 from core.imports import carry_out
 from core.models import ImportLine, ImportRun, by_id
 from core.ownership import NotYours
-from core.paging import Slice, slice_of
+from core.paging import Slice, counts_by, slice_of
 from core.translation import N_, Told
 
 JOB = Actor("job:import_file")
@@ -118,12 +118,8 @@ def report_of(run: ImportRun, fate: str = "", after: int | None = None) -> Slice
 
 def counts_of(run: ImportRun) -> Counter[Fate]:
     """Count the lines of an import by what becomes of them."""
-    rows: Any = (
-        ImportLine.select(ImportLine.fate, fn.COUNT(ImportLine.id))
-        .where(ImportLine.run == run)
-        .group_by(ImportLine.fate)
-    )
-    return Counter({Fate(fate): count for fate, count in rows.tuples()})
+    counts = counts_by(ImportLine.fate, Fate, ImportLine.run == run)
+    return Counter({Fate(fate): count for fate, count in counts.items()})
 
 
 def _check(run: ImportRun) -> None:

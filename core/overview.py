@@ -1,6 +1,6 @@
 """What a person sees of their domains: one row each, with the same few queries for 6 and for 40."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -184,7 +184,7 @@ _OWN_ALIASES = Prepared(
         .join(Domain)
         .join_from(Alias, AliasRecipient, JOIN.LEFT_OUTER, attr="row")
         .join(Recipient, JOIN.LEFT_OUTER)
-        .where(Alias.person == value("person"), Alias.id.between(value("first"), value("last")))
+        .where(Alias.person.in_(value.each("people")), Alias.id.between(value("first"), value("last")))
         .where(Alias.switch != value("left_out"), Domain.removed_at.is_null())
         .order_by(Alias.id, AliasRecipient.position, AliasRecipient.id)
     )
@@ -200,10 +200,24 @@ def alias_views(
     """
     if alias_id is not None and not 0 < alias_id < MOST_ID:
         return []
+    return _views([person.id], now, alias_id, given_up)
+
+
+def alias_views_of_all(people: Iterable[Person], now: datetime) -> Mapping[int, list[AliasView]]:
+    """Load the aliases of several people, by the people's ids, with one query."""
+    found: dict[int, list[AliasView]] = {}
+    for view in _views(sorted(person.id for person in people), now):
+        found.setdefault(view.alias.person_id or 0, []).append(view)
+    return found
+
+
+def _views(
+    people: list[int], now: datetime, alias_id: int | None = None, given_up: bool = False
+) -> list[AliasView]:
     aliases: dict[int, Alias] = {}
     rows: dict[int, list[AliasRecipient]] = {}
     left_out = "" if given_up else Switch.GIVEN_UP.value
-    found = _OWN_ALIASES(person=person.id, first=alias_id or 0, last=alias_id or MOST_ID, left_out=left_out)
+    found = _OWN_ALIASES(people=people, first=alias_id or 0, last=alias_id or MOST_ID, left_out=left_out)
     for alias in found:
         aliases.setdefault(alias.id, alias)
         row = getattr(alias, "row", None)

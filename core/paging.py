@@ -1,7 +1,12 @@
 """Long tables a page at a time, each found by the key of the last row and never by counting."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Generic, TypeVar
+
+from peewee import Value, fn
 
 Row = TypeVar("Row")
 PAGE_SIZE = 50
@@ -30,3 +35,14 @@ def slice_of(
     more = len(rows) > size
     rows = rows[:size]
     return Slice(rows, getattr(rows[-1], key.name) if more else None)
+
+
+def counts_by(field: Any, values: Iterable[str], *where: Any) -> Counter[str]:
+    """Count the rows of a table by what one of its fields holds, with one query.
+
+    values: what it may hold. where: further conditions. Each value is counted by itself, since an index
+    that begins with these fields serves that, and grouping takes PostgreSQL twice as long.
+    """
+    counts = [field.model.select(Value(value), fn.COUNT(1)).where(field == value, *where) for value in values]
+    rows = reduce(lambda some, more: some.union_all(more), counts).tuples()
+    return Counter({value: count for value, count in rows if count})

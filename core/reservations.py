@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from peewee import Value, fn
+from peewee import Value
 
 from core.audit import Actor, record
 from core.database import connection, database, write
@@ -15,7 +15,7 @@ from core.directories import Deadline, IdentityReading, NameDirectory
 from core.facts import Answer
 from core.models import Alias, AliasRecipient, Domain, Identity, Person, Recipient, Reservation
 from core.ownership import NotYours
-from core.paging import Slice, slice_of
+from core.paging import Slice, counts_by, slice_of
 
 JOB = Actor("job:resolve_names")
 AT_ONCE = 4
@@ -60,7 +60,7 @@ def resolve_names(names: NameDirectory, deadline: Deadline, now: datetime) -> in
             for one, reading in asked:
                 _note(one.alias_id, one.launchpad_name, reading.result(), now)
     with connection():
-        return int(Reservation.select().where(Reservation.state.in_(UNDECIDED)).count())
+        return undecided()
 
 
 def _to_ask(after: int, now: datetime) -> list[Reservation]:
@@ -135,8 +135,12 @@ def still_waiting(
 
 def how_many() -> Counter[str]:
     """Count those that wait, by the state of their name."""
-    rows: Any = Reservation.select(Reservation.state, fn.COUNT(Reservation.id)).group_by(Reservation.state)
-    return Counter(dict(rows.tuples()))
+    return counts_by(Reservation.state, NameState)
+
+
+def undecided() -> int:
+    """Count those whose name is still to be looked up."""
+    return sum(counts_by(Reservation.state, UNDECIDED).values())
 
 
 def kept_for(person: Person) -> list[Alias]:

@@ -261,7 +261,7 @@ def is_ending(alias: Alias, person: Person | None, until: int) -> bool:
 
 def count_owners(aliases: Iterable[Alias]) -> dict[int, int]:
     """Return how many owners each of some role addresses has, by their ids."""
-    query: Any = AliasOwner.select(AliasOwner.alias, fn.COUNT(AliasOwner.id)).group_by(AliasOwner.alias)
+    query: Any = AliasOwner.select(AliasOwner.alias, fn.COUNT(1)).group_by(AliasOwner.alias)
     return dict(query.where(AliasOwner.alias.in_([alias.id for alias in aliases])).tuples())
 
 

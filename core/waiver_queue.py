@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.aliases import ClaimProblem, name_problem
+from core.database import begins_with
 from core.eligibility import Decision, PersonFacts
 from core.history import Change, history_of_person, history_of_rows
 from core.models import Alias, Domain, Identity, Person, Waiver
@@ -44,10 +45,14 @@ def find_waivers(
     if wanted.kind:
         query = query.where(Waiver.kind == wanted.kind)
     if wanted.domain:
-        query = query.where(Domain.name == wanted.domain)
+        query = query.where(
+            Waiver.domain.in_([row.id for row in Domain.select().where(Domain.name == wanted.domain)])
+        )
     if wanted.search:
         text = wanted.search.strip().lower()
-        query = query.where(Person.launchpad_name.startswith(text) | Waiver.local_part.startswith(text))
+        people = Person.alias()
+        named = people.select(people.id).where(begins_with(people.launchpad_name, text))
+        query = query.where(Waiver.person.in_(named) | begins_with(Waiver.local_part, text))
     return slice_of(query, Waiver.id, after, newest_first=newest_first)
 
 

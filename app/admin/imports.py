@@ -191,7 +191,7 @@ def _run(run: ImportRun, **said: object) -> str:
         problem=told(unpacked(run.problem)),
         Fate=Fate,
         State=State,
-        names=reservations.how_many(),
+        undecided=reservations.undecided(),
         **said,
     )
 

@@ -80,7 +80,7 @@ def _load(person: Person) -> dict[str, Any]:
         .join(Domain)
         .join_from(Alias, AliasRecipient, JOIN.LEFT_OUTER, attr="row")
         .join(Recipient, JOIN.LEFT_OUTER)
-        .where(Alias.person == person, Alias.id.between(0, MOST_ID))
+        .where(Alias.person.in_([person.id]), Alias.id.between(0, MOST_ID))
         .where(Alias.switch != Switch.GIVEN_UP, Domain.removed_at.is_null())
         .order_by(Alias.id, AliasRecipient.position, AliasRecipient.id)
     )
