@@ -13,6 +13,7 @@ from core.database import EPOCH, utc_now, write
 from core.eligibility import DomainRules, PersonFacts, settled
 from core.facts import Answer, Fact
 from core.models import AccountFact, Alias, Domain, Membership, Person, TeamReading, TeamSync
+from core.overview import alias_views_of_all
 from core.ownership import lock_people
 from core.routing import Entitlement, Switch
 from core.standing import facts_of_all, rules_of_all
@@ -80,10 +81,9 @@ def held_accounts_now(most: int | None = None) -> list[HeldAccount]:
         return replace(facts, valid=_unless_held(facts.valid), coc_signed=_unless_held(facts.coc_signed))
 
     lost = _lost(people.values(), without)
-    suspended = {row.person_id for row in rows if row.fact == "not_suspended"}
-    for person_id in suspended:
-        query = Alias.select(Alias, Domain).join(Domain).where(Alias.person == person_id)
-        lost[person_id] = tuple(alias.text for alias in query.where(Alias.switch != Switch.GIVEN_UP))
+    suspended = [people[row.person_id] for row in rows if row.fact == "not_suspended"]
+    for person_id, views in alias_views_of_all(suspended, utc_now()).items():
+        lost[person_id] = tuple(view.alias.text for view in views)
     return [
         HeldAccount(row.id, row.fact, row.held_at, Loss(people[row.person_id], lost.get(row.person_id, ())))
         for row in rows

@@ -459,7 +459,7 @@ class Waiver(Recorded, Table):
     answer = TextField(default="")
 
     class Meta:
-        indexes = ((("state", "asked_at"), False),)
+        indexes = ((("state", "asked_at"), False), (("person", "state"), False))
 
 
 class Notice(Table):

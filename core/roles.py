@@ -218,17 +218,11 @@ def admin_recipients(domain: Domain) -> list[Recipient]:
     """Return the first verified recipient of each admin of a domain; of the project's if it has none."""
     of_domain = (RoleGrant.role == Role.DOMAIN_ADMIN) & (RoleGrant.domain == domain)
     for condition in (of_domain, RoleGrant.role == Role.PROJECT_ADMIN):
-        people = (
-            Person.select()
-            .join(Identity)
-            .join(
-                RoleGrant, on=(RoleGrant.issuer == Identity.issuer) & (RoleGrant.subject == Identity.subject)
-            )
-            .where(condition, Person.banned_at.is_null())
-            .order_by(Person.id)
-            .distinct()
-        )
-        found = [first for person in people if (first := first_recipient(person)) is not None]
+        grants = list(RoleGrant.select().where(condition))
+        behind = people_behind(grants)
+        people = {person.id: person for row in grants if (person := behind.get((row.issuer, row.subject)))}
+        reached = [first_recipient(people[key]) for key in sorted(people) if people[key].banned_at is None]
+        found = [recipient for recipient in reached if recipient is not None]
         if found:
             return found
     return []
