@@ -332,6 +332,18 @@ def test_the_owner_is_told_why_a_mailbox_fails(ada, alias, write_one, now):
     assert "(5.2.2)" in text
 
 
+def test_of_a_mailbox_that_was_never_confirmed_it_says_that_our_link_was_refused(ada, alias, write_one, now):
+    unproven = make_recipient(ada, now, "ada@mistyped.example.net", proven=False)
+    unproven.failing_since, unproven.failing_with = now, "5.1.2"
+    unproven.save()
+    tell_owner(ada, "recipient-failing", {"recipient": unproven.id, "alias": alias.id}, "key", now)
+
+    letter = parse(write_one())
+    assert letter["Subject"] == "The link that confirms a mailbox for ada@proj.example could not be delivered"
+    assert "We sent a link to" in letter.get_content()
+    assert "Mail for" not in letter.get_content()
+
+
 @pytest.fixture
 def to_sign_in(ada, alias, now) -> Person:
     """ada, to whose proven sign-in address a notice goes."""
