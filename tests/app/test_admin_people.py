@@ -145,6 +145,7 @@ def test_the_card_shows_facts_with_their_age_and_what_happened(
 
     facts = page.one("section", aria_labelledby="facts")
     assert "In ubuntumembers yes" in facts.text
+    assert "In lubuntu-members not known for sure “no” was said for the first time" in facts.text
     assert facts.all("time") != []
     assert "alias-claimed" in page.one("section", aria_labelledby="history").text
 
