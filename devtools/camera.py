@@ -123,8 +123,10 @@ class Camera:
 
     def press(self, action: str) -> None:
         """Press the button of the form whose action ends in this, and wait for the answer."""
-        with self.page.expect_response(lambda answer: answer.request.method == "POST"):
+        with self.page.expect_response(lambda answer: answer.request.method == "POST") as answered:
             self.page.locator(f"form[method=post][action$='{action}'] button[type=submit]").first.click()
+        if target := answered.value.headers.get("hx-redirect"):
+            self.page.wait_for_url(self.stack.portal_url + target)
         self.page.wait_for_load_state("load")
         self.page.wait_for_timeout(150)  # until what HTMX got is in the page
 

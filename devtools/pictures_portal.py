@@ -10,6 +10,8 @@ from devtools.camera import Camera, Stage, register
 from devtools.hard_cases import LONGEST_DOMAIN, add_domains, change_rows, lengthen
 
 DAY = 86_400
+MANY = 60
+"""So often something is tried that must happen before."""
 ALIAS = "UPDATE alias SET {} WHERE local_part = ? AND person_id IS NOT NULL"
 MINE = "(SELECT id FROM recipient WHERE address = ?)"
 
@@ -25,6 +27,7 @@ def public(camera: Camera) -> None:
     camera.shoot("front", "Front page", "/", hard=True)
     camera.shoot("domain", "A domain's own page", "/d/kubuntu.org")
     camera.shoot("help", "Help", "/help")
+    camera.shoot("help-answer", "One of its answers", "/help/spam")
     camera.shoot("privacy", "Privacy", "/privacy")
     camera.shoot("sign-in", "Sign-in", "/home")
 
@@ -42,6 +45,13 @@ def errors(camera: Camera) -> None:
     camera.come_as("bruno")
     camera.state("error-forbidden", "A page for admins only", "/admin")
     camera.state("verify-refused", "A link of a mail that does not work", "/recipients/verify/broken")
+    register(camera.stack, name := someone(camera, "otto"))
+    camera.come_as(name)
+    for _ in range(MANY):
+        camera.press("/home/check")
+        if camera.page.locator("#rows").count() == 0:
+            break
+    camera.state("error-too-often", "Asked too often")
 
 
 def home(camera: Camera) -> None:
@@ -161,6 +171,40 @@ def account(camera: Camera) -> None:
     camera.shoot("again", "A fresh sign-in is asked for")
 
 
+def imported(camera: Camera) -> None:
+    """An address of an old system that is kept for its owner, and the proof that it is theirs."""
+    register(camera.stack, name := someone(camera, "nova"), "ubuntumembers")
+    file = camera.stack.folder / f"{name}.csv"
+    file.write_text(f"{name}@ubuntu.com,{name}@mail.example.org,{name}\n")
+    camera.stack.waypost("import", "csv", str(file), "--yes")
+    camera.come_as(name)
+    offer = camera.page.locator("a[href^='/kept/']")
+    for _ in range(MANY):
+        camera.go("/home")
+        if offer.count():
+            break
+        time.sleep(0.5)
+    camera.state("home-kept", "Home: an address is kept for them")
+    offer.click()
+    camera.page.wait_for_url("**/kept/*")
+    camera.shoot("kept", "Prove that it is yours")
+    camera.press("/code")
+    camera.fill(code="00000000")
+    camera.refused("/enter")
+    camera.state("kept-refused", "A code that is not the one of the mail")
+
+
+def shared(camera: Camera) -> None:
+    """An address that several people look after, as one of them has it."""
+    camera.come_as("rosa")
+    camera.page.locator("a[href^='/role-addresses/']").first.click()
+    camera.page.wait_for_url("**/role-addresses/*")
+    camera.shoot("role-address", "An address that several people look after")
+    camera.fill(recipient="not an address")
+    camera.refused("/recipients")
+    camera.state("role-address-refused", "A mailbox that cannot be")
+
+
 def waivers(camera: Camera) -> None:
     """Exceptions: asked for, granted, refused."""
     register(camera.stack, name := someone(camera, "wanda"), "ubuntumembers", display_name="Wanda Vega")
@@ -220,4 +264,5 @@ PORTAL_STAGES: tuple[tuple[str, Stage], ...] = (
     ("A mailbox", mailbox),
     ("My data", account),
     ("Waivers", waivers),
+    ("An imported address", imported),
 )

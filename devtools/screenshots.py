@@ -14,7 +14,7 @@ from playwright.sync_api import sync_playwright
 
 from devtools.camera import CHROMIUM, ENGLISH, FLAGS, JAPANESE, QUALITY, SCALE, TALLEST, Album, Camera, Stage
 from devtools.pictures_admin import ADMIN_FIRST, ADMIN_STAGES, many
-from devtools.pictures_portal import PORTAL_STAGES, extremes
+from devtools.pictures_portal import PORTAL_STAGES, extremes, shared
 from devtools.stack import ROOT, Stack
 
 ABOUT = f"""# What every page looks like
@@ -27,10 +27,11 @@ folder small the pictures are {SCALE:.0%} as large as the page, end at {TALLEST}
 """
 
 
+SHARED: tuple[tuple[str, Stage], ...] = (("An address of several people", shared),)
 LAST: tuple[tuple[str, Stage], ...] = (("Extremes", extremes), ("Extremes", many))
-STAGES = (*ADMIN_FIRST, *PORTAL_STAGES, *ADMIN_STAGES, *LAST)
+STAGES = (*ADMIN_FIRST, *PORTAL_STAGES, *ADMIN_STAGES, *SHARED, *LAST)
 """In the order in which one may follow the other."""
-SECTIONS = (*PORTAL_STAGES, *ADMIN_FIRST, *ADMIN_STAGES, *LAST)
+SECTIONS = (*PORTAL_STAGES, *SHARED, *ADMIN_FIRST, *ADMIN_STAGES, *LAST)
 """In the order in which they are shown."""
 
 
