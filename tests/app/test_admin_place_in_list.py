@@ -7,12 +7,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import create_app
 from core.database import connection, utc_now
 from core.models import Person, ReservedName
 from core.roles import Role
 from core.settings import Settings
-from tests.app.inside import browser_of
+from tests.app.inside import app_over, browser_of
 from tests.support.arrange import make_admin
 from tests.support.page import Element, read_page
 
@@ -20,11 +19,9 @@ NAMES = 120
 
 
 @pytest.fixture
-def app(settings_of_all_tests: Settings, migrated_sqlite_file: Path, tmp_path: Path) -> Flask:
+def app(settings_of_all_tests: Settings, sqlite_url: str, tmp_path: Path) -> Flask:
     """A portal over a database with three pages of names that are kept back."""
-    (tmp_path / "waypost.db").write_bytes(migrated_sqlite_file.read_bytes())
-    own = {"database_url": f"sqlite:///{tmp_path}/waypost.db", "state_dir": tmp_path}
-    app = create_app(settings_of_all_tests.model_copy(update=own))
+    app = app_over(sqlite_url, tmp_path, settings_of_all_tests)
     with connection():
         make_admin(utc_now(), "boss", Role.PROJECT_ADMIN)
         ReservedName.insert_many([{"local_part": f"kept{n}"} for n in range(NAMES)]).execute()

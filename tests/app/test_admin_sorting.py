@@ -7,14 +7,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import create_app
 from core.audit import OPERATOR
 from core.database import connection, utc_now, write
 from core.models import Domain, ImportRun, Notice, Person, Recipient
 from core.role_addresses import make
 from core.roles import Role
 from core.settings import Settings
-from tests.app.inside import browser_of
+from tests.app.inside import app_over, browser_of
 from tests.support.arrange import later, make_admin, make_domain, make_kept, make_member, make_waiver
 from tests.support.page import Element, read_page
 
@@ -32,11 +31,9 @@ LISTS = {
 
 
 @pytest.fixture
-def app(settings_of_all_tests: Settings, migrated_sqlite_file: Path, tmp_path: Path) -> Flask:
+def app(settings_of_all_tests: Settings, sqlite_url: str, tmp_path: Path) -> Flask:
     """A portal over a database with two rows in each list."""
-    (tmp_path / "waypost.db").write_bytes(migrated_sqlite_file.read_bytes())
-    own = {"database_url": f"sqlite:///{tmp_path}/waypost.db", "state_dir": tmp_path}
-    app = create_app(settings_of_all_tests.model_copy(update=own))
+    app = app_over(sqlite_url, tmp_path, settings_of_all_tests)
     with connection():
         _fill(utc_now())
     return app

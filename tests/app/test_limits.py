@@ -25,6 +25,7 @@ from core.settings import Settings
 from devtools.accounts import Account
 from devtools.servers import PretendServers
 from tests.app.conftest import fill_database, portal_settings
+from tests.app.inside import app_over
 from tests.app.owner import Owner
 from tests.support.environment import environment_of
 from tests.support.page import faults_of
@@ -283,18 +284,14 @@ def test_a_broker_that_does_not_answer_holds_nobody_up_for_long(
 
 
 def test_many_who_find_the_broker_gone_at_once_are_all_answered(
-    settings_of_all_tests: Settings, migrated_sqlite_file: Path, tmp_path: Path
+    settings_of_all_tests: Settings, sqlite_url: str, tmp_path: Path
 ) -> None:
     """A socket that takes connections and says nothing has them all wait for the same half second."""
-    (tmp_path / "waypost.db").write_bytes(migrated_sqlite_file.read_bytes())
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(tmp_path / "silent.sock"))
         silent.listen(50)
-        own = {
-            "database_url": f"sqlite:///{tmp_path}/waypost.db",
-            "redis_url": f"unix://{tmp_path}/silent.sock",
-        }
-        app = create_app(settings_of_all_tests.model_copy(update=own))
+        broker = f"unix://{tmp_path}/silent.sock"
+        app = app_over(sqlite_url, tmp_path, settings_of_all_tests, redis_url=broker)
         together = threading.Barrier(6)
 
         def begin_sign_in(_number: int) -> int:
