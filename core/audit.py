@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from core.database import database, lock_for_all
 from core.models import AuditEntry, AuditHead, AuditSubject, AuditValue
@@ -106,7 +107,7 @@ def first_fault(kept: Head | None = None) -> str | None:
     if _key is None:
         raise RuntimeError("the chain cannot be checked without its key")
     with database.atomic():  # one view of the tables, also while others write
-        return _fault_of_entries(_key, kept) or _fault_of_end(_key)
+        return _fault_of_entries(_key, kept) or _fault_of_subjects() or _fault_of_end(_key)
 
 
 def _fault_of_entries(key: bytes, kept: Head | None) -> str | None:
@@ -124,17 +125,40 @@ def _fault_of_entries(key: bytes, kept: Head | None) -> str | None:
 
 def with_values() -> Iterator[tuple[AuditEntry, AuditValue | None]]:
     """Yield every entry in order with its values, a few thousand in memory at a time."""
+    for entries in _in_order():
+        of_these = AuditValue.entry.between(entries[0].id, entries[-1].id)
+        values = {row.entry_id: row for row in AuditValue.select().where(of_these)}
+        for entry in entries:
+            yield entry, values.get(entry.id)
+
+
+def _in_order() -> Iterator[list[AuditEntry]]:
     last = -1
     while True:
         later = AuditEntry.select().where(AuditEntry.id > last).order_by(AuditEntry.id)
         entries = list(later.limit(AT_ONCE))
         if not entries:
             return
-        of_these = AuditValue.entry.between(entries[0].id, entries[-1].id)
-        values = {row.entry_id: row for row in AuditValue.select().where(of_these)}
-        for entry in entries:
-            yield entry, values.get(entry.id)
+        yield entries
         last = entries[-1].id
+
+
+def _fault_of_subjects() -> str | None:
+    """Compare the table by which entries are found with what they themselves speak of."""
+    last = -1
+    for entries in _in_order():
+        said = {
+            (entry.id, name, row_id)
+            for entry in entries
+            for name, row_id in json.loads(entry.subject_ids).items()
+        }
+        of_these = (AuditSubject.entry > last) & (AuditSubject.entry <= entries[-1].id)
+        rows: Any = AuditSubject.select(AuditSubject.entry, AuditSubject.name, AuditSubject.row_id)
+        differing = said ^ set(rows.where(of_these).tuples())
+        if differing:
+            return f"Entry {min(differing)[0]} is not found by what it speaks of: that table was changed."
+        last = entries[-1].id
+    return None
 
 
 def _fault_of_end(key: bytes) -> str | None:

@@ -110,6 +110,24 @@ def test_values_of_two_entries_that_changed_places_are_found(entries):
     assert first_fault() is not None
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda row: row.delete_instance(),
+        lambda row: AuditSubject.update(row_id=row.row_id + 1).where(AuditSubject.id == row.id).execute(),
+        lambda row: AuditSubject.create(entry=row.entry, name=row.name, row_id=row.row_id + 1),
+    ],
+    ids=["taken-out", "changed", "put-in"],
+)
+def test_an_entry_that_is_not_found_by_what_it_speaks_of_is_found(entries, change):
+    row = AuditSubject.select().order_by(AuditSubject.id)[1]
+    change(row)
+
+    assert first_fault() == (
+        f"Entry {row.entry_id} is not found by what it speaks of: that table was changed."
+    )
+
+
 def test_erasing_values_keeps_the_chain_whole(entries):
     AuditValue.delete().where(AuditValue.entry == entries[1]).execute()
 
