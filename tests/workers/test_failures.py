@@ -87,5 +87,13 @@ def test_a_job_about_a_person_that_breaks_names_them(
 
     row = Problem.get()
     assert (row.tried, row.about, row.why, row.person_id) == ("job", "broken", "TypeError", person.id)
-    line = next(json.loads(x) for x in capfd.readouterr().err.splitlines() if '"job failed"' in x)
+    said: list[str] = []
+
+    def failures() -> list[dict[str, object]]:
+        said.append(capfd.readouterr().err)
+        whole, _, _ = "".join(said).rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines() if '"job failed"' in line]
+
+    until(failures)  # the row is there before the line
+    (line,) = failures()
     assert (line["job"], line["person"], line["launchpad_name"]) == ("broken", person.id, "ada")
