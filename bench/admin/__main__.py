@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.admin.population import fill_for_admins
 from bench.lookups import postgres
-from bench.portal.load import Measured, ask, ask_several_times
+from bench.portal.load import Measured, ask
 from bench.portal.population import ALIASES_EACH, fill, sign_in
 from bench.portal.servers import PORTAL, server, settings_for
 from bench.relay.processes import machine
@@ -131,7 +131,7 @@ def pages(settings: Settings, people: int, seconds: float) -> dict[str, Measured
         for page in (page.format(**rows) for page in PAGES):
             most = MOST_LOOKUPS if page.startswith("/admin/lookup") else None
             ask(port, [cookie], CLIENTS, 0.3, page, most and 4)  # what is only slow the first time
-            found[page], _ = ask_several_times(port, [cookie], CLIENTS, seconds, page, most)
+            found[page] = ask(port, [cookie], CLIENTS, seconds, page, most, strangers=True)
         return found
 
 

@@ -7,8 +7,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-TIMES = 5
-
 
 @dataclass(frozen=True)
 class Measured:
@@ -29,18 +27,22 @@ def ask(
     seconds: float,
     path: str = "/home",
     most: int | None = None,
+    *,
+    strangers: bool = False,
 ) -> Measured:
     """Ask for a page for so long, or so many times.
 
     headers: one for each visitor, such as `Cookie: x`; they take turns. clients: how many pages are
-    asked for at once. Raises RuntimeError when an answer is anything but 200.
+    asked for at once. strangers: each page over a connection of its own, as different visitors come; else
+    a connection stays with the process that took it, and two of them may share one while the other idles.
+    Raises RuntimeError when an answer is anything but 200.
     """
     turns = itertools.islice(itertools.cycle(headers), most)
     times: list[float] = []
     problems: list[str] = []
     end = time.perf_counter() + seconds
     threads = [
-        threading.Thread(target=_one_client, args=(port, path, turns, end, times, problems))
+        threading.Thread(target=_one_client, args=(port, path, turns, end, times, problems, strangers))
         for _ in range(clients)
     ]
     began = time.perf_counter()
@@ -56,27 +58,14 @@ def ask(
     return Measured(len(times) / took, percentile[50], percentile[95], percentile[99])
 
 
-def ask_several_times(
-    port: int,
-    headers: Sequence[str],
-    clients: int,
-    seconds: float,
-    path: str = "/home",
-    most: int | None = None,
-) -> tuple[Measured, Measured]:
-    """Ask five times for a fifth of the time, each over new connections; return the middle one and the worst.
-
-    A connection that stays open stays with the process that took it: whether two clients share one process
-    while the other has nothing to do is chance, and doubles the time. The middle is by the 95th percentile.
-    """
-    share = None if most is None else most // TIMES
-    runs = [ask(port, headers, clients, seconds / TIMES, path, share) for _ in range(TIMES)]
-    runs.sort(key=lambda run: run.p95)
-    return runs[TIMES // 2], runs[-1]
-
-
 def _one_client(
-    port: int, path: str, turns: Iterator[str], end: float, times: list[float], problems: list[str]
+    port: int,
+    path: str,
+    turns: Iterator[str],
+    end: float,
+    times: list[float],
+    problems: list[str],
+    strangers: bool,
 ) -> None:
     connection = Connection(port)
     try:
@@ -84,6 +73,8 @@ def _one_client(
             began = time.perf_counter()
             if began >= end:
                 return
+            if strangers:
+                connection.open_anew()
             status, _ = connection.get(path, header)
             times.append(time.perf_counter() - began)
             if status != 200:
@@ -100,6 +91,11 @@ class Connection:
 
     def __init__(self, port: int) -> None:
         self._port = port
+        self._open()
+
+    def open_anew(self) -> None:
+        """Begin a new connection."""
+        self.close()
         self._open()
 
     def _open(self) -> None:
@@ -120,8 +116,7 @@ class Connection:
             parts.append(self._more())
             have += len(parts[-1])
         if b"connection: close" in fields:
-            self.close()
-            self._open()
+            self.open_anew()
         return int(head[9:12]), b"".join(parts)
 
     def _more(self) -> bytes:
