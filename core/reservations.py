@@ -10,7 +10,7 @@ from typing import Any
 from peewee import Value
 
 from core.audit import Actor, record
-from core.database import connection, database, write
+from core.database import begins_with, connection, database, write
 from core.directories import Deadline, IdentityReading, NameDirectory
 from core.facts import Answer
 from core.models import Alias, AliasRecipient, Domain, Identity, Person, Recipient, Reservation
@@ -125,8 +125,7 @@ def still_waiting(
         query = query.where(Reservation.state == state)
     if search:
         local_part, _, domain = search.lower().partition("@")
-        begin, end = local_part, local_part + "\U0010ffff"
-        query = query.where(Alias.local_part >= begin, Alias.local_part < end)
+        query = query.where(begins_with(Alias.local_part, local_part))
         domains = Domain.select(Domain.id)
         domains = domains.where(Domain.name == domain) if domain else domains
         query = query.where(Alias.domain.in_([row.id for row in domains]))  # an index has the two together
