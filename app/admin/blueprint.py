@@ -108,10 +108,11 @@ def admin_pages() -> list[tuple[str, str]]:
 
 def filters() -> MultiDict[str, str]:
     """Return what the address of the open page asks for; an action in it (HTMX) leaves that as it is."""
+    if request.method == "GET":
+        return request.args
     if "filters" not in g:
         opened = urlsplit(current_page() or "")
-        text = opened.query if opened.path == _path() else ""
-        g.filters = request.args if request.method == "GET" else MultiDict(parse_qsl(text))
+        g.filters = MultiDict(parse_qsl(opened.query if opened.path == _path() else ""))
     return g.filters  # type: ignore[no-any-return]
 
 
