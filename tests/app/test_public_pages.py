@@ -195,7 +195,7 @@ def test_each_question_has_its_page_and_its_answer(portal: Portal, client: Clien
         page = client.get(f"/help/{slug}").page
         assert page.one("h1").text == contents.one("a", href=f"/help/{slug}").text
         assert len(page.one("div", class_="question").text) > 80, slug
-        assert page.one("main").one("a", href="/help").text == "All questions"
+        assert page.one("main").one("a", href="/help").text == "← All questions"
         assert page.one("section", id="contact").all("a"), slug
 
 
