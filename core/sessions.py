@@ -33,6 +33,11 @@ def sessions_of(person: Person, now: datetime) -> list[Session]:
     return list(Session.select().where(live).order_by(Session.seen_at.desc(), Session.id.desc()))
 
 
+def unused_since(session: Session) -> datetime:
+    """Return the end of the hour in which a session was last used: nothing finer is kept."""
+    return session.seen_at + timedelta(hours=1)  # type: ignore[no-any-return]
+
+
 _SESSIONS = Prepared(
     lambda value: Session.select(Session, Person).join(Person).where(Session.token_hash == value("token"))
 )

@@ -22,7 +22,7 @@ from core.models import Alias, Domain, Person
 from core.preferences import Topic, muted_topics, topics_for
 from core.queues import wake_outbox
 from core.routing import Switch
-from core.sessions import end_all_sessions, end_session_of, sessions_of
+from core.sessions import end_all_sessions, end_session_of, sessions_of, unused_since
 
 Page = Response | str | tuple[str, int]
 
@@ -147,9 +147,11 @@ def _signed_out(endpoint: str) -> Response:
 
 
 def _sessions() -> dict[str, object]:
-    others = [each for each in sessions_of(current_user.person, utc_now()) if each != current_user.session]
+    now = utc_now()
+    others = [each for each in sessions_of(current_user.person, now) if each != current_user.session]
     return {
         "sessions": [current_user.session, *others],
+        "unused_since": {each.id: unused_since(each) for each in others if unused_since(each) <= now},
         "device": device_words(request.headers.get("User-Agent", "")),
     }
 

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -175,7 +175,21 @@ def test_sessions_are_listed_and_this_one_is_marked(portal: Portal, owner: Owner
     assert this.all("form") == []
     (other,) = [item for item in items if item is not this]
     assert other.text.startswith("Another browser signed in")
+    assert "in use within the last hour" in other.text
     assert phone not in str(list(Session.select().dicts()))
+
+
+def test_it_says_since_when_another_browser_was_not_used(
+    portal: Portal, owner: Owner, elsewhere: Client
+) -> None:
+    three_hours_ago = utc_now().replace(minute=0, second=0) - timedelta(hours=3)
+    Session.update(seen_at=three_hours_ago, created_at=three_hours_ago + timedelta(minutes=31)).execute()
+
+    (other,) = [item for item in listed(owner.client) if not item.all("strong")]
+    began, unused = (time["datetime"] for time in other.all("time"))
+    assert "not used after" in other.text
+    assert began < unused
+    assert datetime.fromisoformat(unused) == three_hours_ago + timedelta(hours=1)
 
 
 @pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
