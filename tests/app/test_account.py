@@ -182,7 +182,7 @@ def test_sessions_are_listed_and_this_one_is_marked(portal: Portal, owner: Owner
 def test_it_says_since_when_another_browser_was_not_used(
     portal: Portal, owner: Owner, elsewhere: Client
 ) -> None:
-    three_hours_ago = utc_now().replace(minute=0, second=0) - timedelta(hours=3)
+    three_hours_ago = utc_now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
     Session.update(seen_at=three_hours_ago, created_at=three_hours_ago + timedelta(minutes=31)).execute()
 
     (other,) = [item for item in listed(owner.client) if not item.all("strong")]
