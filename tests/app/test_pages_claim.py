@@ -206,7 +206,7 @@ def test_a_domain_that_is_not_proven_gives_none(
     row.save()
     assert refused.status == 403
     assert "The admins have not proven this domain yet." in refused.text
-    assert "Ask for a waiver" not in row_of(refused, row.name).text, "it would change nothing: the person is a member"
+    assert "Ask for a waiver" not in row_of(refused, row.name).text, "they are a member"
 
 
 @pytest.mark.parametrize(
