@@ -33,9 +33,10 @@ def sessions_of(person: Person, now: datetime) -> list[Session]:
     return list(Session.select().where(live).order_by(Session.seen_at.desc(), Session.id.desc()))
 
 
-def unused_since(session: Session) -> datetime:
-    """Return the end of the hour in which a session was last used: nothing finer is kept."""
-    return session.seen_at + timedelta(hours=1)  # type: ignore[no-any-return]
+def unused_since(session: Session, now: datetime) -> datetime | None:
+    """Return the end of the hour of a session's last use, None while it lasts; nothing finer is kept."""
+    end: datetime = session.seen_at + timedelta(hours=1)
+    return end if end <= now else None
 
 
 _SESSIONS = Prepared(

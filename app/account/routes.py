@@ -150,8 +150,7 @@ def _sessions() -> dict[str, object]:
     now = utc_now()
     others = [each for each in sessions_of(current_user.person, now) if each != current_user.session]
     return {
-        "sessions": [current_user.session, *others],
-        "unused_since": {each.id: unused_since(each) for each in others if unused_since(each) <= now},
+        "sessions": [(each, unused_since(each, now)) for each in (current_user.session, *others)],
         "device": device_words(request.headers.get("User-Agent", "")),
     }
 
